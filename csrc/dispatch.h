@@ -1,0 +1,37 @@
+/* The table of microkernels: tight loops over contiguous memory that know nothing of images, one set for each ISA. */
+#ifndef FASTCNN_DISPATCH_H
+#define FASTCNN_DISPATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REAL float
+#define WHICH int32_t
+#define TYPED(name) name##_f32
+#include "microkernel_table.inc"
+#undef TYPED
+#undef WHICH
+#undef REAL
+
+#define REAL double
+#define WHICH int64_t
+#define TYPED(name) name##_f64
+#include "microkernel_table.inc"
+#undef TYPED
+#undef WHICH
+#undef REAL
+
+typedef struct {
+  const char *name;
+  microkernels_f32 f32;
+  microkernels_f64 f64;
+} fcnn_isa;
+
+#define ISA(name, available) extern const fcnn_isa fcnn_isa_##name;
+#include "isa.inc"
+#undef ISA
+
+/* The set in use. */
+const fcnn_isa *fcnn_isa_in_use(void);
+
+#endif

@@ -1,0 +1,38 @@
+/* The kernels for float and for double, from one text. */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tgmath.h>
+
+#include "dispatch.h"
+#include "fastcnn.h"
+#include "memory.h"
+#include "threads.h"
+#include "windows.h"
+
+#define REAL float
+#define WHICH int32_t
+#define TYPE f32
+#define TYPED(name) name##_f32
+#define FCNN(name) fcnn_##name##_f32
+#include "ops.inc"
+#undef FCNN
+#undef TYPED
+#undef TYPE
+#undef WHICH
+#undef REAL
+
+#define REAL double
+#define WHICH int64_t
+#define TYPE f64
+#define TYPED(name) name##_f64
+#define FCNN(name) fcnn_##name##_f64
+#include "ops.inc"
+#undef FCNN
+#undef TYPED
+#undef TYPE
+#undef WHICH
+#undef REAL

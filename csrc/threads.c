@@ -1,0 +1,167 @@
+/* A small pool of pthreads for one loop at a time.
+
+   A loop is open while `joined` has no CLOSED bit. Workers join an open loop, take chunks from `next` until none is left, and
+   leave; the caller takes chunks too, closes the loop when none is left, and waits only for those who had joined. A worker that
+   is still waking up therefore never holds the caller back. Between loops workers look out for the next one for some
+   microseconds, then sleep. */
+#define _POSIX_C_SOURCE 200809L /* pthread_sigmask */
+#include "threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "fastcnn.h"
+#include "memory.h"
+
+enum {
+  MAX_POOL = 1024,         /* threads that the pool ever starts; larger requests are met with as many */
+  SPINS_BEFORE_SLEEP = 4000, /* some tens of microseconds: the time between two kernels of one network */
+  SPINS_BEFORE_YIELD = 200,
+};
+
+static const int64_t CLOSED = (int64_t)1 << 32;
+
+static struct {
+  /* The loop that is open. */
+  fcnn_chunk_fn fn;
+  void *context;
+  int64_t chunks, workers;
+  _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t next;   /* the first chunk that nobody has taken */
+  _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
+  /* The pool. */
+  _Alignas(FCNN_CACHE_LINE) atomic_uint_fast64_t loops; /* how many loops were opened */
+  atomic_int sleepers;
+  pthread_mutex_t caller; /* held by the thread whose loop is open */
+  pthread_mutex_t sleep;
+  pthread_cond_t wake;
+  int64_t started;
+} pool = {
+    .joined = (int64_t)1 << 32,
+    .caller = PTHREAD_MUTEX_INITIALIZER,
+    .sleep = PTHREAD_MUTEX_INITIALIZER,
+    .wake = PTHREAD_COND_INITIALIZER,
+};
+
+static atomic_int_fast64_t num_threads = 1;
+
+void fcnn_set_num_threads(int64_t count) { atomic_store(&num_threads, fcnn_max(count, 1)); }
+
+int64_t fcnn_get_num_threads(void) { return atomic_load(&num_threads); }
+
+int64_t fcnn_workers(int64_t chunks) { return fcnn_clamp(fcnn_min(atomic_load(&num_threads), MAX_POOL), 1, fcnn_max(chunks, 1)); }
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static void run_chunks(int64_t worker) {
+  for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, 1)) < pool.chunks;) pool.fn(pool.context, chunk, worker);
+}
+
+static bool join(void) {
+  int_fast64_t joined = atomic_load(&pool.joined);
+  while (!(joined & CLOSED))
+    if (atomic_compare_exchange_weak(&pool.joined, &joined, joined + 1)) return true;
+  return false;
+}
+
+/* Returns when more loops than `seen` were opened, with their number. */
+static uint_fast64_t wait_for_loop(uint_fast64_t seen) {
+  for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
+    const uint_fast64_t loops = atomic_load(&pool.loops);
+    if (loops != seen) return loops;
+    pause_briefly();
+  }
+  pthread_mutex_lock(&pool.sleep);
+  atomic_fetch_add(&pool.sleepers, 1);
+  while (atomic_load(&pool.loops) == seen) pthread_cond_wait(&pool.wake, &pool.sleep);
+  atomic_fetch_sub(&pool.sleepers, 1);
+  pthread_mutex_unlock(&pool.sleep);
+  return atomic_load(&pool.loops);
+}
+
+static void *work(void *argument) {
+  const int64_t worker = (int64_t)(intptr_t)argument;
+  for (uint_fast64_t seen = 0;;) {
+    seen = wait_for_loop(seen);
+    if (!join()) continue;
+    if (worker < pool.workers) run_chunks(worker);
+    atomic_fetch_sub(&pool.joined, 1);
+  }
+  return NULL;
+}
+
+/* A forked child has none of its parent's threads: it starts with an empty pool of its own. */
+static void reset_in_child(void) {
+  pthread_mutex_init(&pool.caller, NULL);
+  pthread_mutex_init(&pool.sleep, NULL);
+  pthread_cond_init(&pool.wake, NULL);
+  atomic_store(&pool.joined, CLOSED);
+  atomic_store(&pool.sleepers, 0);
+  atomic_store(&pool.loops, 0);
+  pool.started = 0;
+}
+
+static void register_reset(void) { pthread_atfork(NULL, NULL, reset_in_child); }
+
+/* Starts threads up to worker number workers - 1, as far as the system lets it. Called with pool.caller held. */
+static void start_threads(int64_t workers) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (pool.started >= workers - 1) return;
+  pthread_once(&once, register_reset);
+  /* Signals are the application's: its own threads take them. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  while (pool.started < workers - 1) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, work, (void *)(intptr_t)(pool.started + 1)) != 0) break;
+    pthread_detach(thread);
+    pool.started++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers) {
+  pool.fn = fn;
+  pool.context = context;
+  pool.chunks = chunks;
+  pool.workers = workers;
+  atomic_store(&pool.next, 0);
+  atomic_store(&pool.joined, 0);
+  atomic_fetch_add(&pool.loops, 1);
+  if (atomic_load(&pool.sleepers) > 0) {
+    pthread_mutex_lock(&pool.sleep);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.sleep);
+  }
+}
+
+static void close_loop(void) {
+  atomic_fetch_or(&pool.joined, CLOSED);
+  for (int spin = 0; atomic_load(&pool.joined) != CLOSED; spin++) {
+    if (spin < SPINS_BEFORE_YIELD)
+      pause_briefly();
+    else
+      sched_yield();
+  }
+}
+
+void fcnn_parallel_for(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers) {
+  if (workers > 1 && chunks > 1 && pthread_mutex_trylock(&pool.caller) == 0) {
+    start_threads(workers);
+    open_loop(fn, context, chunks, workers);
+    run_chunks(0);
+    close_loop();
+    pthread_mutex_unlock(&pool.caller);
+  } else {
+    for (int64_t chunk = 0; chunk < chunks; chunk++) fn(context, chunk, 0);
+  }
+}

@@ -1,0 +1,97 @@
+/* Where windows read and where their results go, for one image after another. */
+#ifndef FASTCNN_WINDOWS_H
+#define FASTCNN_WINDOWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fastcnn.h"
+#include "memory.h"
+
+/* Windows of KH x KW taps over planes of H x W pixels, each pixel `pixel` numbers of which a patch takes the first `channels`.
+   Tap (u, v) of window (i, j) is pixel (i * step_h + u * tap_h + origin_h, j * step_w + v * tap_w + origin_w), or zeros where
+   that lies outside the plane. */
+typedef struct {
+  int64_t H, W, pixel, channels, KH, KW;
+  int64_t N, OH, OW; /* planes, and windows in each */
+  int64_t step_h, step_w, tap_h, tap_w, origin_h, origin_w;
+} fcnn_windows;
+
+/* The pixels that the windows' results are written to: (i * step_h + origin_h, j * step_w + origin_w) of H x W planes, each
+   pixel `pixel` numbers. */
+typedef struct {
+  int64_t H, W, pixel, step_h, step_w, origin_h, origin_w;
+} fcnn_grid;
+
+/* One window of all N * OH * OW in row-major order. */
+typedef struct {
+  int64_t n, i, j;
+} fcnn_cursor;
+
+static inline fcnn_cursor fcnn_cursor_at(const fcnn_windows *windows, int64_t index) {
+  const int64_t row = index / windows->OW;
+  return (fcnn_cursor){row / windows->OH, row % windows->OH, index % windows->OW};
+}
+
+static inline void fcnn_cursor_next(const fcnn_windows *windows, fcnn_cursor *at) {
+  if (++at->j < windows->OW) return;
+  at->j = 0;
+  if (++at->i < windows->OH) return;
+  at->i = 0;
+  at->n++;
+}
+
+static inline int64_t fcnn_window_count(const fcnn_windows *windows) { return windows->N * windows->OH * windows->OW; }
+
+static inline int64_t fcnn_patch_length(const fcnn_windows *windows) { return windows->KH * windows->KW * windows->channels; }
+
+/* The pixel, counted from the first one of the first plane, that the result of window `at` goes to. */
+static inline int64_t fcnn_grid_pixel(const fcnn_grid *grid, fcnn_cursor at) {
+  return (at.n * grid->H + at.i * grid->step_h + grid->origin_h) * grid->W + at.j * grid->step_w + grid->origin_w;
+}
+
+/* The windows of a convolution's x. */
+static inline fcnn_windows fcnn_conv2d_windows(const fcnn_conv2d_shape *s) {
+  return (fcnn_windows){
+      .H = s->H, .W = s->W, .pixel = s->C, .channels = s->C / s->groups, .KH = s->KH, .KW = s->KW,
+      .N = s->N, .OH = s->OH, .OW = s->OW,
+      .step_h = s->stride_h, .step_w = s->stride_w, .tap_h = s->dilation_h, .tap_w = s->dilation_w,
+      .origin_h = -s->pad_top, .origin_w = -s->pad_left,
+  };
+}
+
+/* Whether some window of a line has tap `tap` on pixel `position`; if so, `*window` is its number. */
+static inline bool fcnn_window_with_tap_at(int64_t position, int64_t pad, int64_t tap, int64_t dilation, int64_t stride,
+                                           int64_t windows, int64_t *window) {
+  const int64_t start = position + pad - tap * dilation;
+  *window = start / stride;
+  return start >= 0 && start % stride == 0 && *window < windows;
+}
+
+/* One axis of the input gradient at the pixels p, p + stride, p + 2 stride ... of x. Of the taps, only tap0, tap0 + step, ... (`taps`
+   of them) ever meet such a pixel, and each meets it from one pixel of dy, so that these pixels of dx are a correlation with
+   stride 1. The taps are taken backwards, which makes the pixels of dy ascend: the one of the first tap taken is `origin`, the
+   next ones follow at `dilation`. */
+typedef struct {
+  int64_t pixels, taps, tap0, step, origin, dilation;
+} fcnn_phase;
+
+static inline fcnn_phase fcnn_phase_at(int64_t p, int64_t size, int64_t window, int64_t stride, int64_t dilation, int64_t pad) {
+  fcnn_phase phase = {.pixels = fcnn_ceil_div(size - p, stride), .tap0 = -1, .dilation = 1};
+  for (int64_t tap = 0; tap < window; tap++) {
+    if ((p + pad - tap * dilation) % stride != 0) continue;
+    if (phase.tap0 < 0)
+      phase.tap0 = tap;
+    else if (phase.taps == 1)
+      phase.step = tap - phase.tap0;
+    phase.origin = (p + pad - tap * dilation) / stride;
+    phase.taps++;
+  }
+  if (phase.taps > 1) phase.dilation = phase.step * dilation / stride;
+  return phase;
+}
+
+/* Whether each channel has one filter of its own: then no sum runs over channels, and there is no matrix to multiply. */
+static inline bool fcnn_is_depthwise(const fcnn_conv2d_shape *s) { return s->groups > 1 && s->groups == s->C && s->groups == s->F; }
+
+#endif

@@ -1,0 +1,42 @@
+"""Builds the extension module ``fastcnn._core``; everything else about the package stands in pyproject.toml.
+
+``FASTCNN_DEBUG=1`` builds it with the asserts and bounds checks that a release leaves out.
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("FASTCNN_DEBUG", "0") != "0"
+
+#: Each ISA unit names its own target inside, so that one set of flags, for the baseline processor, serves all.
+COMPILE_ARGS = [
+    "-std=gnu17",
+    "-ffp-contract=fast",  # a * b + c may be one instruction; nothing else about arithmetic is relaxed
+    "-fno-math-errno",
+    "-fvisibility=hidden",
+    *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0", "-DNDEBUG"]),
+]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "cdivision": not DEBUG,
+    "freethreading_compatible": True,
+}
+
+csrc = Path("csrc")
+core = Extension(
+    "fastcnn._core",
+    sources=["src/fastcnn/_core.pyx", *map(str, sorted(csrc.glob("*.c"))), *map(str, sorted(csrc.glob("isa/*.c")))],
+    depends=[*map(str, sorted(csrc.glob("*.h"))), *map(str, sorted(csrc.glob("*.inc")))],
+    include_dirs=[str(csrc)],
+    extra_compile_args=COMPILE_ARGS,
+    extra_link_args=["-pthread"],
+)
+
+setup(ext_modules=cythonize([core], build_dir="build/cython", compiler_directives=DIRECTIVES))

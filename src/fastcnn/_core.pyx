@@ -1,0 +1,362 @@
+"""The C kernels for Python: this module picks the dtype, drops the GIL and raises what went wrong, and nothing more.
+
+Arrays come C-contiguous, aligned and of one dtype, float32 or float64, with their shapes checked; outputs are allocated by the caller.
+Shapes come as tuples in the order of the C structures' fields.
+"""
+
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+
+cdef extern from "fastcnn.h" nogil:
+    """
+    #if defined(__clang__)
+    #define FCNN_COMPILER "Clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define FCNN_COMPILER "GCC " __VERSION__
+    #else
+    #define FCNN_COMPILER "unknown"
+    #endif
+    """
+    const char *FCNN_COMPILER
+    int FCNN_OK, FCNN_NO_MEMORY, FCNN_BAD_INDEX, FCNN_NO_ISA
+
+    ctypedef struct fcnn_conv2d_shape:
+        int64_t N, H, W, C, F, KH, KW, OH, OW
+        int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, groups
+
+    ctypedef struct fcnn_pool2d_shape:
+        int64_t N, H, W, C, KH, KW, OH, OW
+        int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, pad_bottom, pad_right
+        bint count_padding
+
+    const char *fcnn_isa_name(int index)
+    bint fcnn_isa_available(int index)
+    int fcnn_select_isa(const char *name)
+    const char *fcnn_selected_isa()
+    void fcnn_set_num_threads(int64_t count)
+    int64_t fcnn_get_num_threads()
+
+    int fcnn_conv2d_f32(const fcnn_conv2d_shape *, const float *x, const float *w, const float *bias, float lo, float hi, float *y)
+    int fcnn_conv2d_f64(const fcnn_conv2d_shape *, const double *x, const double *w, const double *bias, double lo, double hi, double *y)
+    int fcnn_conv2d_input_gradient_f32(
+        const fcnn_conv2d_shape *, const float *dy, const float *w, const float *bias, float lo, float hi, float *dx)
+    int fcnn_conv2d_input_gradient_f64(
+        const fcnn_conv2d_shape *, const double *dy, const double *w, const double *bias, double lo, double hi, double *dx)
+    int fcnn_conv2d_weight_gradient_f32(const fcnn_conv2d_shape *, const float *dy, const float *x, float *dw)
+    int fcnn_conv2d_weight_gradient_f64(const fcnn_conv2d_shape *, const double *dy, const double *x, double *dw)
+    int fcnn_column_sums_f32(int64_t rows, int64_t columns, const float *a, float *sums)
+    int fcnn_column_sums_f64(int64_t rows, int64_t columns, const double *a, double *sums)
+    int fcnn_max_pool2d_f32(const fcnn_pool2d_shape *, const float *x, float *y, int64_t *indices)
+    int fcnn_max_pool2d_f64(const fcnn_pool2d_shape *, const double *x, double *y, int64_t *indices)
+    int fcnn_max_pool2d_gradient_f32(
+        int64_t N, int64_t windows, int64_t plane, int64_t C, const float *dy, const int64_t *indices, float *dx)
+    int fcnn_max_pool2d_gradient_f64(
+        int64_t N, int64_t windows, int64_t plane, int64_t C, const double *dy, const int64_t *indices, double *dx)
+    int fcnn_avg_pool2d_f32(const fcnn_pool2d_shape *, const float *x, float *y)
+    int fcnn_avg_pool2d_f64(const fcnn_pool2d_shape *, const double *x, double *y)
+    int fcnn_avg_pool2d_gradient_f32(const fcnn_pool2d_shape *, const float *dy, float *dx)
+    int fcnn_avg_pool2d_gradient_f64(const fcnn_pool2d_shape *, const double *dy, double *dx)
+    int fcnn_im2col_f32(const fcnn_conv2d_shape *, const float *x, float *cols)
+    int fcnn_im2col_f64(const fcnn_conv2d_shape *, const double *x, double *cols)
+    int fcnn_col2im_f32(const fcnn_conv2d_shape *, const float *cols, float *x)
+    int fcnn_col2im_f64(const fcnn_conv2d_shape *, const double *cols, double *x)
+    int fcnn_relu_f32(int64_t n, const float *x, float *y)
+    int fcnn_relu_f64(int64_t n, const double *x, double *y)
+    int fcnn_relu_gradient_f32(int64_t n, const float *dy, const float *y, float *dx)
+    int fcnn_relu_gradient_f64(int64_t n, const double *dy, const double *y, double *dx)
+    int fcnn_softmax_f32(int64_t rows, int64_t columns, const float *x, float *p)
+    int fcnn_softmax_f64(int64_t rows, int64_t columns, const double *x, double *p)
+    int fcnn_softmax_cross_entropy_f32(
+        int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits)
+    int fcnn_softmax_cross_entropy_f64(
+        int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits)
+    double fcnn_fma_rounds_f32(int64_t rounds)
+    double fcnn_fma_rounds_f64(int64_t rounds)
+
+
+# --- Configuration -----------------------------------------------------------------------------------------------------
+
+
+def isas():
+    """The kernel sets of this build, best first: a dictionary from name to whether this machine can run it."""
+    result = {}
+    cdef int index = 0
+    while fcnn_isa_name(index) != NULL:
+        result[fcnn_isa_name(index).decode()] = fcnn_isa_available(index)
+        index += 1
+    return result
+
+
+def select_isa(name=None):
+    """Use the kernel set `name`, or the best one for None; ValueError where there is none such, OSError where the machine cannot run it."""
+    cdef bytes encoded = b"" if name is None else name.encode()
+    cdef int status = fcnn_select_isa(NULL if name is None else <const char *>encoded)
+    if status == FCNN_NO_ISA:
+        raise OSError(f"this machine cannot run the {name!r} kernels")
+    if status != FCNN_OK:
+        raise ValueError(f"this build has no {name!r} kernels")
+
+
+def selected_isa():
+    """The name of the kernel set in use."""
+    return fcnn_selected_isa().decode()
+
+
+def compiler():
+    """The compiler that built this module."""
+    return FCNN_COMPILER.decode()
+
+
+def set_num_threads(int64_t count):
+    """Share the work of later calls among `count` threads."""
+    fcnn_set_num_threads(count)
+
+
+def get_num_threads():
+    """The number of threads that work is shared among."""
+    return fcnn_get_num_threads()
+
+
+# --- Arguments and results ---------------------------------------------------------------------------------------------
+
+
+cdef class Array:
+    """An array's memory, held for as long as this object lives."""
+
+    cdef Py_buffer view
+    cdef bint held
+
+    def __cinit__(self, array, bint writable=False):
+        if array is not None:
+            PyObject_GetBuffer(array, &self.view, PyBUF_C_CONTIGUOUS | (PyBUF_WRITABLE if writable else 0))
+            self.held = True
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+
+    cdef bint is_double(self) noexcept nogil:
+        return self.view.itemsize == sizeof(double)
+
+    cdef void *data(self) noexcept nogil:
+        """The first element, or NULL for None."""
+        return self.view.buf if self.held else NULL
+
+
+cdef int check(int status, str bad_index="") except -1:
+    """Raise what `status` stands for."""
+    if status == FCNN_NO_MEMORY:
+        raise MemoryError("not enough memory for the kernel's scratch space")
+    if status == FCNN_BAD_INDEX:
+        raise ValueError(bad_index)
+    return 0
+
+
+cdef fcnn_conv2d_shape conv2d_shape(t) except *:
+    cdef fcnn_conv2d_shape s
+    (s.N, s.H, s.W, s.C, s.F, s.KH, s.KW, s.OH, s.OW, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left,
+     s.groups) = t
+    return s
+
+
+cdef fcnn_pool2d_shape pool2d_shape(t) except *:
+    cdef fcnn_pool2d_shape s
+    (s.N, s.H, s.W, s.C, s.KH, s.KW, s.OH, s.OW, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left,
+     s.pad_bottom, s.pad_right, s.count_padding) = t
+    return s
+
+
+# --- Kernels -----------------------------------------------------------------------------------------------------------
+
+
+def conv2d(shape, x, w, bias, bint relu, y):
+    """y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C / groups, F), bias (F) or None."""
+    cdef fcnn_conv2d_shape s = conv2d_shape(shape)
+    cdef Array x_ = Array(x), w_ = Array(w), bias_ = Array(bias), y_ = Array(y, True)
+    cdef double lo = 0 if relu else -INFINITY
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_conv2d_f64(&s, <double *>x_.data(), <double *>w_.data(), <double *>bias_.data(), lo, INFINITY, <double *>y_.data())
+        else:
+            status = fcnn_conv2d_f32(
+                &s, <float *>x_.data(), <float *>w_.data(), <float *>bias_.data(), <float>lo, INFINITY, <float *>y_.data())
+    check(status)
+
+
+def conv2d_input_gradient(shape, dy, w, bias, bint relu, dx):
+    """dx (N, H, W, C) from dy (N, OH, OW, F), w (KH, KW, C / groups, F), bias (C) or None."""
+    cdef fcnn_conv2d_shape s = conv2d_shape(shape)
+    cdef Array dy_ = Array(dy), w_ = Array(w), bias_ = Array(bias), dx_ = Array(dx, True)
+    cdef double lo = 0 if relu else -INFINITY
+    cdef int status
+    with nogil:
+        if dy_.is_double():
+            status = fcnn_conv2d_input_gradient_f64(
+                &s, <double *>dy_.data(), <double *>w_.data(), <double *>bias_.data(), lo, INFINITY, <double *>dx_.data())
+        else:
+            status = fcnn_conv2d_input_gradient_f32(
+                &s, <float *>dy_.data(), <float *>w_.data(), <float *>bias_.data(), <float>lo, INFINITY, <float *>dx_.data())
+    check(status)
+
+
+def conv2d_weight_gradient(shape, dy, x, dw):
+    """dw (KH, KW, C / groups, F) from dy (N, OH, OW, F), x (N, H, W, C)."""
+    cdef fcnn_conv2d_shape s = conv2d_shape(shape)
+    cdef Array dy_ = Array(dy), x_ = Array(x), dw_ = Array(dw, True)
+    cdef int status
+    with nogil:
+        if dy_.is_double():
+            status = fcnn_conv2d_weight_gradient_f64(&s, <double *>dy_.data(), <double *>x_.data(), <double *>dw_.data())
+        else:
+            status = fcnn_conv2d_weight_gradient_f32(&s, <float *>dy_.data(), <float *>x_.data(), <float *>dw_.data())
+    check(status)
+
+
+def column_sums(int64_t rows, int64_t columns, a, sums):
+    """sums (columns) from a (rows, columns)."""
+    cdef Array a_ = Array(a), sums_ = Array(sums, True)
+    cdef int status
+    with nogil:
+        if a_.is_double():
+            status = fcnn_column_sums_f64(rows, columns, <double *>a_.data(), <double *>sums_.data())
+        else:
+            status = fcnn_column_sums_f32(rows, columns, <float *>a_.data(), <float *>sums_.data())
+    check(status)
+
+
+def max_pool2d(shape, x, y, indices):
+    """y and indices (N, OH, OW, C), the latter int64 or None, from x (N, H, W, C)."""
+    cdef fcnn_pool2d_shape s = pool2d_shape(shape)
+    cdef Array x_ = Array(x), y_ = Array(y, True), indices_ = Array(indices, True)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_max_pool2d_f64(&s, <double *>x_.data(), <double *>y_.data(), <int64_t *>indices_.data())
+        else:
+            status = fcnn_max_pool2d_f32(&s, <float *>x_.data(), <float *>y_.data(), <int64_t *>indices_.data())
+    check(status)
+
+
+def max_pool2d_gradient(int64_t N, int64_t windows, int64_t plane, int64_t C, dy, indices, dx):
+    """dx (N, plane, C) from dy (N, windows, C), indices (N, windows, C) int64."""
+    cdef Array dy_ = Array(dy), indices_ = Array(indices), dx_ = Array(dx, True)
+    cdef int status
+    with nogil:
+        if dy_.is_double():
+            status = fcnn_max_pool2d_gradient_f64(
+                N, windows, plane, C, <double *>dy_.data(), <int64_t *>indices_.data(), <double *>dx_.data())
+        else:
+            status = fcnn_max_pool2d_gradient_f32(
+                N, windows, plane, C, <float *>dy_.data(), <int64_t *>indices_.data(), <float *>dx_.data())
+    check(status, f"indices must be in [0, {plane}), the pixels of a plane of input_shape")
+
+
+def avg_pool2d(shape, x, y):
+    """y (N, OH, OW, C) from x (N, H, W, C)."""
+    cdef fcnn_pool2d_shape s = pool2d_shape(shape)
+    cdef Array x_ = Array(x), y_ = Array(y, True)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_avg_pool2d_f64(&s, <double *>x_.data(), <double *>y_.data())
+        else:
+            status = fcnn_avg_pool2d_f32(&s, <float *>x_.data(), <float *>y_.data())
+    check(status)
+
+
+def avg_pool2d_gradient(shape, dy, dx):
+    """dx (N, H, W, C) from dy (N, OH, OW, C)."""
+    cdef fcnn_pool2d_shape s = pool2d_shape(shape)
+    cdef Array dy_ = Array(dy), dx_ = Array(dx, True)
+    cdef int status
+    with nogil:
+        if dy_.is_double():
+            status = fcnn_avg_pool2d_gradient_f64(&s, <double *>dy_.data(), <double *>dx_.data())
+        else:
+            status = fcnn_avg_pool2d_gradient_f32(&s, <float *>dy_.data(), <float *>dx_.data())
+    check(status)
+
+
+def im2col(shape, x, cols):
+    """cols (N, OH, OW, KH * KW * C) from x (N, H, W, C)."""
+    cdef fcnn_conv2d_shape s = conv2d_shape(shape)
+    cdef Array x_ = Array(x), cols_ = Array(cols, True)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_im2col_f64(&s, <double *>x_.data(), <double *>cols_.data())
+        else:
+            status = fcnn_im2col_f32(&s, <float *>x_.data(), <float *>cols_.data())
+    check(status)
+
+
+def col2im(shape, cols, x):
+    """x (N, H, W, C) from cols (N, OH, OW, KH * KW * C)."""
+    cdef fcnn_conv2d_shape s = conv2d_shape(shape)
+    cdef Array cols_ = Array(cols), x_ = Array(x, True)
+    cdef int status
+    with nogil:
+        if cols_.is_double():
+            status = fcnn_col2im_f64(&s, <double *>cols_.data(), <double *>x_.data())
+        else:
+            status = fcnn_col2im_f32(&s, <float *>cols_.data(), <float *>x_.data())
+    check(status)
+
+
+def relu(int64_t n, x, y):
+    """y (n) from x (n)."""
+    cdef Array x_ = Array(x), y_ = Array(y, True)
+    with nogil:
+        if x_.is_double():
+            fcnn_relu_f64(n, <double *>x_.data(), <double *>y_.data())
+        else:
+            fcnn_relu_f32(n, <float *>x_.data(), <float *>y_.data())
+
+
+def relu_gradient(int64_t n, dy, y, dx):
+    """dx (n) from dy, y (n)."""
+    cdef Array dy_ = Array(dy), y_ = Array(y), dx_ = Array(dx, True)
+    with nogil:
+        if dy_.is_double():
+            fcnn_relu_gradient_f64(n, <double *>dy_.data(), <double *>y_.data(), <double *>dx_.data())
+        else:
+            fcnn_relu_gradient_f32(n, <float *>dy_.data(), <float *>y_.data(), <float *>dx_.data())
+
+
+def softmax(int64_t rows, int64_t columns, x, p):
+    """p (rows, columns) from x (rows, columns)."""
+    cdef Array x_ = Array(x), p_ = Array(p, True)
+    with nogil:
+        if x_.is_double():
+            fcnn_softmax_f64(rows, columns, <double *>x_.data(), <double *>p_.data())
+        else:
+            fcnn_softmax_f32(rows, columns, <float *>x_.data(), <float *>p_.data())
+
+
+def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses, dlogits):
+    """losses (rows) and dlogits (rows, columns) from logits (rows, columns), labels (rows) int64."""
+    cdef Array logits_ = Array(logits), labels_ = Array(labels), losses_ = Array(losses, True), dlogits_ = Array(dlogits, True)
+    cdef int status
+    with nogil:
+        if logits_.is_double():
+            status = fcnn_softmax_cross_entropy_f64(
+                rows, columns, <double *>logits_.data(), <int64_t *>labels_.data(), <double *>losses_.data(), <double *>dlogits_.data())
+        else:
+            status = fcnn_softmax_cross_entropy_f32(
+                rows, columns, <float *>logits_.data(), <int64_t *>labels_.data(), <float *>losses_.data(), <float *>dlogits_.data())
+    check(status, f"labels must be in [0, {columns}), the classes of logits")
+
+
+def fma_rounds(int64_t rounds, bint double_precision):
+    """Run `rounds` rounds of multiply-adds in registers on this thread; return how many floating-point operations they were."""
+    cdef double operations
+    with nogil:
+        operations = fcnn_fma_rounds_f64(rounds) if double_precision else fcnn_fma_rounds_f32(rounds)
+    return operations

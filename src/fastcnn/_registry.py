@@ -1,0 +1,84 @@
+"""Objects that a string or a dictionary may stand for: their names, their configuration, and the way back."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, TypeVar, cast
+
+T = TypeVar("T", bound="Configurable")
+
+
+def snake_case(name: str) -> str:
+    """Return `name` in lower case with underscores as Keras places them: "MaxPooling2D" is "max_pooling2d"."""
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+class Configurable:
+    """An object whose constructor arguments are kept as attributes of the same names."""
+
+    #: Constructor arguments that are no part of the configuration.
+    _not_configured: frozenset[str] = frozenset()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values, fit for JSON."""
+        return {name: _plain(getattr(self, name)) for name in _parameters(type(self)) if name not in self._not_configured}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the object that `get_config` described."""
+        return cls(**config)
+
+
+def _parameters(cls: type) -> Iterator[str]:
+    """The named parameters of the constructors of `cls` and its bases, which take each other's as ``**kwargs``."""
+    for base in cls.__mro__:
+        if "__init__" in vars(base) and base is not object:
+            for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]:
+                if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+                    yield parameter.name
+
+
+def _plain(value: Any) -> Any:
+    return serialize(value) if isinstance(value, Configurable) else value
+
+
+def serialize(value: Configurable) -> dict[str, Any]:
+    """Return the dictionary from which `resolve` makes `value` again."""
+    return {"class_name": type(value).__name__, "config": value.get_config()}
+
+
+def table(*classes: type[T], **aliases: type[T]) -> dict[str, type[T]]:
+    """Return the classes by their names in snake case, and by other names."""
+    return {snake_case(cls.__name__): cls for cls in classes} | aliases
+
+
+def resolve(value: Any, classes: Mapping[str, type[T]], kind: str, base: type[T]) -> T:
+    """Return the object that `value` stands for: itself, a name among `classes`, or what `serialize` made.
+
+    `kind` is the word for it in messages ("optimizer").
+    """
+    if isinstance(value, base):
+        return value
+    if isinstance(value, str):
+        value = {"class_name": value, "config": {}}
+    if not (isinstance(value, Mapping) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), Mapping)):
+        raise TypeError(f"{kind} must be a name or an object of {base.__module__}, got {value!r} of type {type(value).__name__}")
+    name = cast(str, value["class_name"])
+    if snake_case(name) not in classes:
+        raise ValueError(f"{kind} must be one of {', '.join(map(repr, classes))}, got {name!r}")
+    return classes[snake_case(name)].from_config(value["config"])
+
+
+def real(value: Any, name: str, minimum: float, maximum: float) -> float:
+    """Return `value` as a ``float`` in [minimum, maximum]."""
+    try:
+        number = float(value) if not isinstance(value, (str, bytes, bool)) else None
+    except (TypeError, ValueError):
+        number = None
+    if number is None:
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    if not minimum <= number <= maximum:
+        raise ValueError(f"{name} must be between {minimum:g} and {maximum:g}, got {number:g}")
+    return number

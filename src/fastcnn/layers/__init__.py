@@ -1,0 +1,23 @@
+"""Layers, with Keras's names, defaults and numerics: the building blocks of `fastcnn.Sequential`.
+
+``base.py`` says what a layer is; the others hold the layers by family. Arrays are (N, H, W, C).
+"""
+
+from fastcnn.layers.base import Input, Layer
+from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
+from fastcnn.layers.core import Activation, Dense, Dropout, Flatten
+from fastcnn.layers.pooling import AveragePooling2D, MaxPooling2D
+
+__all__ = [
+    "Activation",
+    "AveragePooling2D",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "Input",
+    "Layer",
+    "MaxPooling2D",
+]

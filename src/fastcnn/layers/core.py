@@ -1,0 +1,181 @@
+"""Layers that know nothing of images: Dense, Activation, Flatten, Dropout."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _registry, _validate, initializers, ops
+from fastcnn.layers.base import ActivatedLayer, Gradients, Layer, Shape, WeightSpec
+
+
+class Dense(ActivatedLayer):
+    """Every output from every input: ``activation(x @ kernel + bias)`` over the last axis.
+
+    Parameters
+    ----------
+    units : int
+        The size of the output's last axis.
+    activation : {"linear", "relu", "softmax"}, optional
+    use_bias : bool, default True
+    kernel_initializer, bias_initializer : str or Initializer
+        By default Glorot's uniform, and zeros.
+    **kwargs
+        `name`, `trainable`, `input_shape`: see `Layer`.
+
+    Notes
+    -----
+    Input (N, ..., D), output (N, ..., units); the weights are `kernel` (D, units) and `bias` (units,). Conventions are those of
+    ``keras.layers.Dense``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Dense(10, activation="softmax").compute_output_shape((None, 64))
+    (None, 10)
+    """
+
+    _fused = frozenset({"relu"})
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | initializers.Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activation, **kwargs)
+        self.units = _validate.integer(units, "units", 1)
+        self.use_bias = _validate.boolean(use_bias, "use_bias")
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, ..., units)."""
+        if len(input_shape) < 2:
+            raise ValueError(f"the input of {self.name!r} must have the axes (N, ..., D), got shape {input_shape}")
+        return (*input_shape[:-1], self.units)
+
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the kernel (D, units) and the bias (units,)."""
+        depth = input_shape[-1] or 0
+        specs = {"kernel": WeightSpec((depth, self.units), self.kernel_initializer)}
+        return specs | {"bias": WeightSpec((self.units,), self.bias_initializer)} if self.use_bias else specs
+
+    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
+        """Return ``x @ kernel + bias``, clamped where `activation` is "relu"."""
+        return ops.dense(x, self._weights["kernel"], self._weights.get("bias"), activation=activation)
+
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx and the gradients of the kernel and the bias."""
+        dx, *gradients = ops.dense_backward(dz, x, self._weights["kernel"], input_grad=input_grad)
+        return dx, tuple(gradients[: len(self._weights)])
+
+
+class Activation(ActivatedLayer):
+    """An activation as a layer of its own.
+
+    Parameters
+    ----------
+    activation : {"linear", "relu", "softmax"}
+    **kwargs
+        `name`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Activation("relu").compute_output_shape((None, 5))
+    (None, 5)
+    """
+
+    def __init__(self, activation: str, **kwargs: Any) -> None:
+        super().__init__(activation, **kwargs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        return input_shape
+
+    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
+        """Return `x`."""
+        return x
+
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dz`."""
+        return dz, ()
+
+
+class Flatten(Layer):
+    """Each input in one row: (N, H, W, C) becomes (N, H·W·C).
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Flatten().compute_output_shape((None, 3, 3, 64))
+    (None, 576)
+    """
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, the product of the other sizes)."""
+        return (None, math.prod(size or 0 for size in input_shape[1:]))
+
+    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x` in rows, and its shape."""
+        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` in the input's shape."""
+        return dy.reshape(cache), ()
+
+
+class Dropout(Layer):
+    """In training, drop each input with probability `rate` and scale the others by 1 / (1 - rate); else pass all on.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1].
+    **kwargs
+        `name`, `input_shape`: see `Layer`.
+
+    References
+    ----------
+    N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: Dropout: a simple way to prevent neural networks from
+    overfitting. JMLR 15, 2014. Scaling in training ("inverted") as in ``keras.layers.Dropout``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn import layers
+    >>> dropout = layers.Dropout(0.5)
+    >>> y, mask = dropout.forward(np.ones((2, 500), np.float32), training=np.random.default_rng(0))
+    >>> np.unique(y).tolist()
+    [0.0, 2.0]
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = _registry.real(rate, "rate", 0, 1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        return input_shape
+
+    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x`, with some elements dropped in training, and the mask of those kept."""
+        if training is None or self.rate == 0:
+            return x, None
+        kept = training.random(x.shape, np.float32) >= self.rate
+        return self._masked(x, kept), kept
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` where the input was kept, scaled alike."""
+        return (dy if cache is None else self._masked(dy, cache)), ()
+
+    def _masked(self, x: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """`x` scaled where `kept`, elsewhere 0, even for NaN and infinities."""
+        scale = np.float32(1 / (1 - self.rate)) if self.rate < 1 else np.float32(0)
+        return np.where(kept, x * scale, np.float32(0))

@@ -1,0 +1,101 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _validate, ops
+from fastcnn.layers.base import Gradients, Layer, Shape, known
+
+
+class _Pooling2D(Layer):
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int] = (2, 2),
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = _validate.pair(pool_size, "pool_size", 1)
+        self.strides = self.pool_size if strides is None else _validate.pair(strides, "strides", 1)
+        self.padding = _validate.choice(padding, "padding", ("valid", "same"))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, OH, OW, C)."""
+        *size, channels = known(input_shape, "N H W C", self.name)
+        height, width = _validate.pool_axes(size, self.pool_size, self.strides, (1, 1), self.padding, False)
+        return (None, height.out, width.out, channels)
+
+
+class MaxPooling2D(_Pooling2D):
+    """The largest value of each window.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int, default (2, 2)
+    strides : int or pair of int, optional
+        By default `pool_size`.
+    padding : {"valid", "same"}
+    **kwargs
+        `name`, `input_shape`: see `Layer`.
+
+    Notes
+    -----
+    Input (N, H, W, C), output (N, OH, OW, C). Conventions are those of ``keras.layers.MaxPooling2D``; the gradient goes to the
+    first of equal maxima.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.MaxPooling2D((2, 2)).compute_output_shape((None, 11, 11, 64))
+    (None, 5, 5, 64)
+    """
+
+    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+        """Return the maxima, and where they were."""
+        y, indices = ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding, return_indices=True)
+        return y, (indices, x.shape)
+
+    def infer(self, x: np.ndarray) -> np.ndarray:
+        """Return the maxima."""
+        return ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` at the maxima."""
+        indices, input_shape = cache
+        return ops.max_pool2d_backward(dy, indices, input_shape), ()
+
+
+class AveragePooling2D(_Pooling2D):
+    """The mean of each window, padding not counted.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int, default (2, 2)
+    strides : int or pair of int, optional
+        By default `pool_size`.
+    padding : {"valid", "same"}
+    **kwargs
+        `name`, `input_shape`: see `Layer`.
+
+    Notes
+    -----
+    Input (N, H, W, C), output (N, OH, OW, C). Conventions are those of ``keras.layers.AveragePooling2D``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.AveragePooling2D(2, padding="same").compute_output_shape((None, 11, 11, 64))
+    (None, 6, 6, 64)
+    """
+
+    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+        """Return the means, and the input's shape."""
+        return ops.avg_pool2d(x, self.pool_size, self.strides, padding=self.padding), x.shape
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` spread over the windows."""
+        return ops.avg_pool2d_backward(dy, cache, self.pool_size, self.strides, padding=self.padding), ()

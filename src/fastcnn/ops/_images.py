@@ -1,0 +1,56 @@
+"""Images in and out of the kernels' one layout, (N, H, W, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastcnn import _validate
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+class Layout(NamedTuple):
+    """How the caller's images lie: with channels before or after the pixels, and with a batch (4), alone (3) or a plane (2 axes)."""
+
+    channels_first: bool
+    ndim: int
+
+    @classmethod
+    def of(cls, x: np.ndarray, data_format: str) -> Layout:
+        """The layout of `x` under `data_format`, which is checked here."""
+        channels_first = _validate.choice(data_format, "data_format", DATA_FORMATS) == "channels_first"
+        return cls(channels_first, x.ndim)
+
+    def nhwc_shape(self, shape: Sequence[int]) -> tuple[int, int, int, int]:
+        """The caller's `shape` as (N, H, W, C)."""
+        if self.ndim == 2:
+            return 1, shape[0], shape[1], 1
+        n = shape[0] if self.ndim == 4 else 1
+        a, b, c = shape[-3:]
+        return (n, b, c, a) if self.channels_first else (n, a, b, c)
+
+    def shape_of(self, n: int, h: int, w: int, c: int) -> tuple[int, ...]:
+        """(N, H, W, C) in the caller's order."""
+        if self.ndim == 2:
+            return h, w
+        image = (c, h, w) if self.channels_first else (h, w, c)
+        return (n, *image) if self.ndim == 4 else image
+
+    def to_nhwc(self, x: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+        """The caller's images as a contiguous (N, H, W, C) array; a view where they are that already."""
+        shape = self.nhwc_shape(x.shape)
+        if self.channels_first and self.ndim > 2:
+            x = np.moveaxis(x, -3, -1)
+        return _validate.contiguous(x, dtype).reshape(shape)
+
+    def from_nhwc(self, y: np.ndarray) -> np.ndarray:
+        """(N, H, W, C) results in the caller's layout, contiguous."""
+        if self.ndim == 2:
+            return y[0, :, :, 0]
+        if self.channels_first:
+            y = np.ascontiguousarray(np.moveaxis(y, -1, -3))
+        return y if self.ndim == 4 else y[0]

@@ -1,0 +1,263 @@
+"""Dense layers, ReLU, softmax and its cross-entropy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastcnn import _core, _validate
+from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias, _column_sums
+
+_ANY_RANK = range(65)
+_SOME_RANK = range(1, 65)
+
+
+def _dense_shape(x: np.ndarray, w: np.ndarray) -> Conv2DShape:
+    """A dense layer's shapes, as those of a convolution of images of one pixel."""
+    _validate.not_empty(x.shape, "x", first=int(x.ndim > 1))
+    _validate.not_empty(w.shape, "w")
+    d, u = w.shape
+    if x.shape[-1] != d:
+        raise ValueError(f"w must have shape (D, U) with D = {x.shape[-1]}, the last axis of x, got {w.shape}")
+    rows = math.prod(x.shape[:-1])
+    _validate.addressable((rows, u), np.dtype(np.float64), "the result")
+    return Conv2DShape(rows, 1, 1, d, u, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1)
+
+
+def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation: str | None = None) -> np.ndarray:
+    """Compute ``x @ w + b``.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., D)
+        The inputs.
+    w : array_like, shape (D, U)
+        The weights, as Keras stores them.
+    b : array_like, shape (U,), optional
+        The bias.
+    activation : {None, "relu"}
+        What to apply to the result, in the same pass.
+
+    Returns
+    -------
+    ndarray, shape (..., U)
+        In ``np.result_type(x, w, np.float32)``. The same bits for any number of threads, and for a row alone or in a batch.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> fastcnn.dense([[1.0, -2.0]], [[1.0, 2.0], [3.0, -1.0]], [0.5, 0.5], activation="relu")
+    array([[0. , 4.5]])
+    """
+    inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
+    dtype = _validate.working_dtype(x=inputs, w=weights)
+    shape = _dense_shape(inputs, weights)
+    bias = _bias(b, shape.f, dtype)
+    relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
+    y = np.empty((*inputs.shape[:-1], shape.f), dtype)
+    _core.conv2d(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu, y)
+    return y
+
+
+def dense_backward(
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, input_grad: bool = True
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """Compute the gradients of ``sum(dy * dense(x, w, b))`` by x, w and b.
+
+    Parameters
+    ----------
+    dy : array_like, shape (..., U)
+        The gradient by the result, before any activation.
+    x, w
+        As they were given to `dense`.
+    input_grad : bool
+        Whether to compute the gradient by `x`.
+
+    Returns
+    -------
+    dx : ndarray, shape (..., D), or None
+        None without `input_grad`.
+    dw : ndarray, shape (D, U)
+    db : ndarray, shape (U,)
+        In ``np.result_type(dy, x, w, np.float32)``, as `dx` and `dw`.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> dx, dw, db = fastcnn.dense_backward([[1.0, -1.0]], [[2.0, 3.0]], [[1.0, 2.0], [3.0, -1.0]])
+    >>> dx, dw, db
+    (array([[-1.,  4.]]), array([[ 2., -2.],
+           [ 3., -3.]]), array([ 1., -1.]))
+    """
+    inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
+    gradient = _validate.array(dy, "dy", (inputs.ndim,))
+    dtype = _validate.working_dtype(dy=gradient, x=inputs, w=weights)
+    shape = _dense_shape(inputs, weights)
+    _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
+    wants_dx = _validate.boolean(input_grad, "input_grad")
+
+    out = _validate.contiguous(gradient, dtype)
+    dw = np.empty(weights.shape, dtype)
+    _core.conv2d_weight_gradient(shape, out, _validate.contiguous(inputs, dtype), dw)
+    if not wants_dx:
+        return None, dw, _column_sums(out)
+    dx = np.empty(inputs.shape, dtype)
+    _core.conv2d_input_gradient(shape, out, _validate.contiguous(weights, dtype), None, False, dx)
+    return dx, dw, _column_sums(out)
+
+
+def relu(x: ArrayLike) -> np.ndarray:
+    """Compute ``max(x, 0)``.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        The numbers.
+
+    Returns
+    -------
+    ndarray, shape of x
+        In ``np.result_type(x, np.float32)``. NaN stays.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> fastcnn.relu([-1.0, 0.0, 2.5])
+    array([0. , 0. , 2.5])
+    """
+    numbers = _validate.array(x, "x", _ANY_RANK)
+    _validate.not_empty(numbers.shape, "x", first=1)
+    y = np.empty(numbers.shape, _validate.working_dtype(x=numbers))
+    _core.relu(y.size, _validate.contiguous(numbers, y.dtype), y)
+    return y
+
+
+def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Compute the gradient of ``sum(dy * relu(x))`` by x, from the result rather than from x.
+
+    Parameters
+    ----------
+    dy : array_like, shape of y
+        The gradient by the result.
+    y : array_like, any shape
+        The result of `relu`, or of an operation with ``activation="relu"``.
+
+    Returns
+    -------
+    ndarray, shape of y
+        `dy` where `y` is above 0 or NaN, else 0; in ``np.result_type(dy, y, np.float32)``.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`; a ValueError, too, if the shapes differ.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> fastcnn.relu_backward([3.0, -4.0], [0.0, 2.5])
+    array([ 0., -4.])
+    """
+    result = _validate.array(y, "y", _ANY_RANK)
+    _validate.not_empty(result.shape, "y", first=1)
+    gradient = _validate.array(dy, "dy", (result.ndim,))
+    _validate.same_shape(gradient.shape, result.shape, "dy", "the shape of y,")
+    dx = np.empty(result.shape, _validate.working_dtype(dy=gradient, y=result))
+    _core.relu_gradient(dx.size, _validate.contiguous(gradient, dx.dtype), _validate.contiguous(result, dx.dtype), dx)
+    return dx
+
+
+def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
+    """Compute ``exp(x) / sum(exp(x))`` along an axis, without overflow.
+
+    Parameters
+    ----------
+    x : array_like, any shape of at least one axis
+        The numbers.
+    axis : int
+        The axis along which the result sums to 1.
+
+    Returns
+    -------
+    ndarray, shape of x
+        In ``np.result_type(x, np.float32)``.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> fastcnn.softmax([1000.0, 1000.0])
+    array([0.5, 0.5])
+    """
+    numbers = _validate.array(x, "x", _SOME_RANK)
+    _validate.not_empty(numbers.shape, "x", first=int(numbers.ndim > 1))
+    dtype = _validate.working_dtype(x=numbers)
+    last = np.moveaxis(numbers, _validate.integer(axis, "axis", -numbers.ndim, numbers.ndim - 1), -1)
+    p = np.empty(last.shape, dtype)
+    if p.size:
+        _core.softmax(p.size // p.shape[-1], p.shape[-1], _validate.contiguous(last, dtype), p)
+    return np.ascontiguousarray(np.moveaxis(p, -1, axis))
+
+
+def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, np.ndarray]:
+    """Compute the mean of ``-log(softmax(logits)[label])`` over a batch, and its gradient.
+
+    Parameters
+    ----------
+    logits : array_like, shape (N, K)
+        A row of scores for each example.
+    labels : array_like of int, shape (N,)
+        The right class of each example, in [0, K).
+
+    Returns
+    -------
+    loss : float
+        The mean; NaN for N = 0.
+    dlogits : ndarray, shape (N, K)
+        The gradient of `loss` by `logits`, in ``np.result_type(logits, np.float32)``.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`; a ValueError, too, if a label is out of range.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> loss, dlogits = fastcnn.softmax_cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])
+    >>> round(loss, 6), dlogits
+    (0.693147, array([[-0.25,  0.25],
+           [ 0.25, -0.25]]))
+    """
+    scores, classes = _validate.array(logits, "logits", (2,)), _validate.array(labels, "labels", (1,))
+    if classes.dtype.kind not in "iu" and classes.size:
+        raise TypeError(f"labels must be integers, got dtype {classes.dtype}")
+    _validate.not_empty(scores.shape, "logits", first=1)
+    dtype = _validate.working_dtype(logits=scores)
+    _validate.same_shape(classes.shape, scores.shape[:1], "labels", "one label a row of logits, shape")
+    losses, dlogits = np.empty(len(scores), dtype), np.empty(scores.shape, dtype)
+    _core.softmax_cross_entropy(
+        *scores.shape, _validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64), losses, dlogits
+    )
+    return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits

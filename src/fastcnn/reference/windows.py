@@ -1,0 +1,200 @@
+"""Where the windows of an operation lie on a plane: the rules of window size, stride, dilation and padding.
+
+A window with 3 taps, stride 2 and dilation 2, on a row of 7 pixels with one pixel of padding before and after::
+
+    padded plane      0   1   2   3   4   5   6   7   8
+    pixels            .   0   1   2   3   4   5   6   .
+    window 0          ^       ^       ^
+    window 1                  ^       ^       ^
+    window 2                          ^       ^       ^
+
+Examples
+--------
+>>> row = window_axis(size=7, window=3, stride=2, dilation=2, padding=(1, 1))
+>>> row.out, [row.pixels(index) for index in range(row.out)]
+(3, [[1, 3], [1, 3, 5], [3, 5]])
+
+References
+----------
+"same" is the rule of ``tf.nn.convolution``; `ceil_mode` and the windows that it drops are the rules of ``torch.nn.MaxPool2d``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+IntOrPair: TypeAlias = int | Sequence[int]
+Padding: TypeAlias = int | str | Sequence[int] | Sequence[Sequence[int]]
+
+
+class Axis(NamedTuple):
+    """The height or the width of a plane, and the windows along it.
+
+    Examples
+    --------
+    >>> axis = Axis(size=4, out=3, before=1, after=1, window=2, stride=2, dilation=1)
+    >>> axis.padded, axis.tap(1, 0), axis.pixels(0)
+    (6, 2, [0])
+    """
+
+    size: int  # pixels of the plane
+    out: int  # windows
+    before: int  # padding before the first pixel
+    after: int  # padding after the last one
+    window: int  # taps of a window
+    stride: int  # from a window to the next
+    dilation: int  # from a tap to the next
+
+    @property
+    def padded(self) -> int:
+        """The size of the padded plane."""
+        return self.before + self.size + self.after
+
+    def tap(self, index: int, k: int) -> int:
+        """Return where tap `k` of window `index` lies in the padded plane."""
+        return index * self.stride + k * self.dilation
+
+    def pixels(self, index: int) -> list[int]:
+        """Return the pixels under window `index`, padding left out."""
+        places = [self.tap(index, k) - self.before for k in range(self.window)]
+        return [place for place in places if 0 <= place < self.size]
+
+
+def as_pair(value: Any) -> tuple[Any, Any]:
+    """Return `value`, one for both or a pair, as a pair (height, width).
+
+    Examples
+    --------
+    >>> as_pair(3), as_pair((2, 1))
+    ((3, 3), (2, 1))
+    """
+    if np.ndim(value) == 0:
+        return value, value
+    height, width = value
+    return height, width
+
+
+def as_paddings(padding: Padding) -> tuple[Any, Any]:
+    """Return the padding of the height and of the width, each a rule's name or (before, after).
+
+    Examples
+    --------
+    >>> as_paddings("same"), as_paddings(1), as_paddings((1, 2)), as_paddings(((0, 1), (2, 3)))
+    (('same', 'same'), ((1, 1), (1, 1)), ((1, 1), (2, 2)), ((0, 1), (2, 3)))
+    """
+    if isinstance(padding, str):
+        return padding, padding
+    height, width = as_pair(padding)
+    return as_pair(height), as_pair(width)
+
+
+def window_axis(size: int, window: int, stride: int, dilation: int, padding: str | tuple[int, int], ceil_mode: bool = False) -> Axis:
+    """Return the windows along an axis of `size` pixels.
+
+    "valid" pads nothing. "same" makes ``ceil(size / stride)`` windows and pads what they need, the odd pixel after (TensorFlow).
+    `ceil_mode` adds a last window that does not fit, unless it would start in the padding after the image (PyTorch).
+
+    Examples
+    --------
+    >>> window_axis(28, 3, 2, 1, "same")
+    Axis(size=28, out=14, before=0, after=1, window=3, stride=2, dilation=1)
+    >>> window_axis(28, 3, 2, 1, (0, 0)).out, window_axis(28, 3, 2, 1, (0, 0), ceil_mode=True).out
+    (13, 14)
+    """
+    span = (window - 1) * dilation + 1  # from the first tap to the last
+    if padding == "same":
+        out = -(-size // stride)
+        total = max((out - 1) * stride + span - size, 0)
+        return Axis(size, out, total // 2, total - total // 2, window, stride, dilation)
+    before, after = (0, 0) if isinstance(padding, str) else padding
+    room = before + size + after - span  # how far the window can move
+    out = room // stride + 1
+    if ceil_mode and room % stride != 0 and out * stride < before + size:
+        out += 1
+    return Axis(size, out, before, after, window, stride, dilation)
+
+
+def window_axes(
+    shape: Sequence[int], window: IntOrPair, stride: IntOrPair, dilation: IntOrPair, padding: Padding, ceil_mode: bool = False
+) -> tuple[Axis, Axis]:
+    """Return the windows along the height and along the width of images of shape (N, H, W, C).
+
+    Examples
+    --------
+    >>> [axis.out for axis in window_axes((1, 28, 20, 3), window=(3, 5), stride=1, dilation=1, padding="valid")]
+    [26, 16]
+    """
+    height, width = zip(as_pair(window), as_pair(stride), as_pair(dilation), as_paddings(padding), strict=True)
+    return window_axis(shape[1], *height, ceil_mode), window_axis(shape[2], *width, ceil_mode)
+
+
+def pool_axes(
+    shape: Sequence[int], pool_size: IntOrPair, stride: IntOrPair | None, dilation: IntOrPair, padding: Padding, ceil_mode: bool
+) -> tuple[Axis, Axis]:
+    """Return the windows of a pooling: `stride` None means `pool_size`, and no window at the end covers padding alone.
+
+    Examples
+    --------
+    >>> [axis.out for axis in pool_axes((1, 28, 20, 3), 2, None, 1, "valid", ceil_mode=False)]
+    [14, 10]
+    """
+    height, width = window_axes(shape, pool_size, pool_size if stride is None else stride, dilation, padding, ceil_mode)
+    return _drop_empty_windows(height), _drop_empty_windows(width)
+
+
+def _drop_empty_windows(axis: Axis) -> Axis:
+    last = max(index for index in range(axis.out) if axis.pixels(index))
+    return axis._replace(out=last + 1)
+
+
+def transpose_axes(
+    shape: Sequence[int], window: IntOrPair, stride: IntOrPair, dilation: IntOrPair, padding: Padding, output_padding: IntOrPair
+) -> tuple[Axis, Axis]:
+    """Return the axes of the result of a transposed convolution of images of shape (N, H, W, C): each input pixel is a window of it.
+
+    Examples
+    --------
+    >>> [axis.size for axis in transpose_axes((1, 14, 10, 3), 3, 2, 1, "same", 0)]
+    [28, 20]
+    >>> [axis.size for axis in transpose_axes((1, 14, 10, 3), 3, 2, 1, 1, (0, 1))]
+    [27, 20]
+    """
+    height, width = zip(as_pair(window), as_pair(stride), as_pair(dilation), as_paddings(padding), as_pair(output_padding), strict=True)
+    return _transpose_axis(shape[1], *height), _transpose_axis(shape[2], *width)
+
+
+def _transpose_axis(out: int, window: int, stride: int, dilation: int, padding: str | tuple[int, int], output_padding: int) -> Axis:
+    if padding == "same":
+        return window_axis(out * stride, window, stride, dilation, "same")
+    before, after = (0, 0) if isinstance(padding, str) else padding
+    size = (out - 1) * stride - before - after + (window - 1) * dilation + 1 + output_padding
+    return Axis(size, out, before, after, window, stride, dilation)
+
+
+def pad(images: np.ndarray, height: Axis, width: Axis) -> np.ndarray:
+    """Return `images` (N, H, W, C) with zeros around them, as `height` and `width` say.
+
+    Examples
+    --------
+    >>> row = Axis(size=2, out=3, before=1, after=0, window=1, stride=1, dilation=1)
+    >>> pad(np.ones((1, 2, 2, 1)), row, row)[0, :, :, 0]
+    array([[0., 0., 0.],
+           [0., 1., 1.],
+           [0., 1., 1.]])
+    """
+    return np.pad(images, ((0, 0), (height.before, height.after), (width.before, width.after), (0, 0)))
+
+
+def crop(padded: np.ndarray, height: Axis, width: Axis) -> np.ndarray:
+    """Return `padded` without its padding: `pad` undone.
+
+    Examples
+    --------
+    >>> row = Axis(size=2, out=3, before=1, after=0, window=1, stride=1, dilation=1)
+    >>> crop(pad(np.ones((1, 2, 2, 1)), row, row), row, row).shape
+    (1, 2, 2, 1)
+    """
+    return padded[:, height.before : height.before + height.size, width.before : width.before + width.size]
