@@ -5,6 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* `length` numbers of a patch that are neighbours in memory: they start `from` numbers after the patch's base, and meet the rows
+   `row` ... of the filters' matrix. */
+typedef struct {
+  int64_t from, row, length;
+} fcnn_run;
+
 #define REAL float
 #define WHICH int32_t
 #define TYPED(name) name##_f32

@@ -10,6 +10,7 @@
 #include "dispatch.h"
 #include "fastcnn.h"
 #include "memory.h"
+#include "regions.h"
 #include "threads.h"
 #include "windows.h"
 

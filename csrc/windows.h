@@ -23,20 +23,19 @@ typedef struct {
   int64_t H, W, pixel, step_h, step_w, origin_h, origin_w;
 } fcnn_grid;
 
-/* One window of all N * OH * OW in row-major order. */
+/* One window of a grid of rows x cols of them, image after image, in row-major order. */
 typedef struct {
   int64_t n, i, j;
 } fcnn_cursor;
 
-static inline fcnn_cursor fcnn_cursor_at(const fcnn_windows *windows, int64_t index) {
-  const int64_t row = index / windows->OW;
-  return (fcnn_cursor){row / windows->OH, row % windows->OH, index % windows->OW};
+static inline fcnn_cursor fcnn_cursor_at(int64_t index, int64_t rows, int64_t cols) {
+  return (fcnn_cursor){index / cols / rows, index / cols % rows, index % cols};
 }
 
-static inline void fcnn_cursor_next(const fcnn_windows *windows, fcnn_cursor *at) {
-  if (++at->j < windows->OW) return;
+static inline void fcnn_cursor_next(fcnn_cursor *at, int64_t rows, int64_t cols) {
+  if (++at->j < cols) return;
   at->j = 0;
-  if (++at->i < windows->OH) return;
+  if (++at->i < rows) return;
   at->i = 0;
   at->n++;
 }

@@ -32,7 +32,7 @@ class Configurable:
 
 
 def _parameters(cls: type) -> Iterator[str]:
-    """The named parameters of the constructors of `cls` and its bases, which take each other's as ``**kwargs``."""
+    """Yield the named parameters of the constructors of `cls` and its bases, which take each other's as ``**kwargs``."""
     for base in cls.__mro__:
         if "__init__" in vars(base) and base is not object:
             for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]:

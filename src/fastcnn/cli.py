@@ -178,7 +178,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 def _info(arguments: argparse.Namespace) -> None:
     if arguments.json:
-        _print_json(**fastcnn.show_config(mode="dicts"))
+        _print_json(**(fastcnn.show_config(mode="dicts") or {}))
     else:
         fastcnn.show_config()
 
@@ -186,7 +186,8 @@ def _info(arguments: argparse.Namespace) -> None:
 def _bench(arguments: argparse.Namespace) -> int:
     from fastcnn import bench
 
-    return bench.main(arguments.others)
+    status: int = bench.main(arguments.others)
+    return status
 
 
 # --- Their parts ---------------------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ def mnist_network() -> Sequential:
 
 
 def _load(data: str) -> tuple[str, Digits]:
-    """The name of the data set that `data` means, and its digits; only "mnist" itself may download."""
+    """Return the name of the data set that `data` means, and its digits; only "mnist" itself may download."""
     from fastcnn.datasets import mnist, mnist_sample
 
     if data == "mnist" or (data == "auto" and mnist.find() is not None):

@@ -121,7 +121,7 @@ class HeUniform(_FanUniform):
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:
-    """The inputs and outputs of a unit, as Keras counts them from a weight's shape alone."""
+    """Return the inputs and outputs of a unit, as Keras counts them from a weight's shape alone."""
     window = math.prod(shape[:-2])
     fan_in, fan_out = (shape[0], shape[0]) if len(shape) == 1 else (shape[-2] * window, shape[-1] * window)
     return max(1, fan_in), max(1, fan_out)

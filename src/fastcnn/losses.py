@@ -101,7 +101,8 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         total, true = clipped.sum(axis=1), clipped[np.arange(len(rows)), labels]
         gradient = np.repeat(1 / total[:, None], rows.shape[1], axis=1)
         gradient[np.arange(len(rows)), labels] -= 1 / true
-        gradient *= inside / np.float32(len(rows))
+        gradient *= inside
+        gradient /= len(rows)
         return float(np.mean(np.log(total) - np.log(true))), gradient.reshape(y_pred.shape)
 
 
@@ -143,7 +144,7 @@ class CategoricalCrossentropy(_Crossentropy):
             logarithms = np.log(clipped)
             slope = -y_true / clipped * inside
             gradient = (slope - np.sum(slope * probabilities, axis=-1, keepdims=True)) / total
-        return float(-np.sum(y_true * logarithms) / count), gradient / np.float32(count)
+        return float(-np.sum(y_true * logarithms) / count), gradient / count
 
 
 class MeanSquaredError(Loss):
@@ -168,11 +169,11 @@ class MeanSquaredError(Loss):
     def value_and_gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the mean loss and its gradient by `y_pred`."""
         difference = y_pred - y_true
-        return float(np.mean(difference * difference)), difference * np.float32(2 / difference.size)
+        return float(np.mean(difference * difference)), difference * (2 / difference.size)
 
 
 def _dense_targets(y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> np.ndarray:
-    """`y_true` as float32 in the shape of the predictions, of which it may lack a last axis of length 1."""
+    """Return `y_true` as float32 in the shape of the predictions, of which it may lack a last axis of length 1."""
     targets = _validate.array(y_true, "y", range(1, 33))
     if targets.ndim == len(output_shape) - 1 and output_shape[-1] == 1:
         targets = targets[..., None]
@@ -182,7 +183,7 @@ def _dense_targets(y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> n
 
 
 def _clip(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities kept from 0 and 1, and where they needed no keeping (elsewhere the gradient is 0)."""
+    """Return the probabilities kept from 0 and 1, and where they needed no keeping (elsewhere the gradient is 0)."""
     clipped = np.clip(probabilities, EPSILON, 1 - EPSILON)
     return clipped, clipped == probabilities
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastcnn import _registry
 
 __all__ = ["BinaryAccuracy", "CategoricalAccuracy", "Mean", "Metric", "SparseCategoricalAccuracy", "get"]
 
 
-class Metric(_registry.Configurable):
-    """The base of all metrics. A subclass gives `update_state`, which calls `_gather`.
-
-    Parameters
-    ----------
-    name : str, optional
-        The key in a history; by default made of the class's name.
-    """
+class _Mean(_registry.Configurable):
+    """A mean that is gathered bit by bit."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or _registry.snake_case(type(self).__name__)
@@ -37,8 +32,8 @@ class Metric(_registry.Configurable):
         self._weight += weight
 
 
-class Mean(Metric):
-    """The weighted mean of numbers.
+class Mean(_Mean):
+    """The weighted mean of numbers, such as the losses of batches.
 
     Parameters
     ----------
@@ -60,10 +55,16 @@ class Mean(Metric):
         self._gather(value * weight, weight)
 
 
-class _Accuracy(Metric):
-    """The share of predictions that match their targets. A subclass gives `_matches`."""
+class Metric(_Mean):
+    """The base of what `compile` takes as a metric: the share of predictions that match their targets. A subclass gives `_matches`.
 
-    def update_state(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+    Parameters
+    ----------
+    name : str, optional
+        The key in a history; by default made of the class's name.
+    """
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike) -> None:
         """Gather a batch of targets and predictions."""
         matches = self._matches(np.asarray(y_true), np.asarray(y_pred))
         self._gather(int(np.count_nonzero(matches)), matches.size)
@@ -72,7 +73,7 @@ class _Accuracy(Metric):
         raise NotImplementedError
 
 
-class SparseCategoricalAccuracy(_Accuracy):
+class SparseCategoricalAccuracy(Metric):
     """How often the likeliest class is the true one; targets (N, ...) or (N, ..., 1) are numbers of classes.
 
     Parameters
@@ -90,10 +91,11 @@ class SparseCategoricalAccuracy(_Accuracy):
     """
 
     def _matches(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        return y_true.reshape(y_pred.shape[:-1]) == y_pred.argmax(axis=-1)
+        matches: np.ndarray = y_true.reshape(y_pred.shape[:-1]) == y_pred.argmax(axis=-1)
+        return matches
 
 
-class CategoricalAccuracy(_Accuracy):
+class CategoricalAccuracy(Metric):
     """How often the likeliest class is the true one; targets (N, ..., C) have an entry for each class.
 
     Parameters
@@ -111,10 +113,11 @@ class CategoricalAccuracy(_Accuracy):
     """
 
     def _matches(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        return y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
+        matches: np.ndarray = y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
+        return matches
 
 
-class BinaryAccuracy(_Accuracy):
+class BinaryAccuracy(Metric):
     """How often a prediction is on the side of `threshold` that its target, 0 or 1, says.
 
     Parameters
@@ -138,7 +141,8 @@ class BinaryAccuracy(_Accuracy):
         self.threshold = _registry.real(threshold, "threshold", 0, 1)
 
     def _matches(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        return y_true.reshape(y_pred.shape) == (y_pred > self.threshold)
+        matches: np.ndarray = y_true.reshape(y_pred.shape) == (y_pred > self.threshold)
+        return matches
 
 
 _CLASSES = _registry.table(SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy)

@@ -57,9 +57,6 @@ def _text(logs: Mapping[str, float]) -> str:
 
 
 def _bar(title: str, total: int) -> Any:
-    """A bar on standard output, or None where tqdm is not installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
+    from tqdm import tqdm
+
     return tqdm(total=total, desc=title, unit="img", file=sys.stdout, dynamic_ncols=True)

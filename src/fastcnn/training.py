@@ -117,7 +117,7 @@ class Trainer:
     # --- State, for files ------------------------------------------------------------------------------------------------
 
     def _training_state(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
-        """What `compile` was told and how far the optimizer has come: a configuration, and arrays by name."""
+        """Return what `compile` was told and how far the optimizer has come: a configuration, and arrays by name."""
         if self.optimizer is None or self.loss is None:
             return None, {}
         identifiers = [name if isinstance(name, str) else _registry.serialize(name) for name in self._metric_identifiers]
@@ -284,9 +284,7 @@ class Trainer:
         self._prepare_weights()
         return _results(self._run(self._train_step, _batches(inputs, targets, len(inputs))), return_dict)
 
-    def evaluate(
-        self, x: ArrayLike, y: ArrayLike, batch_size: int = 32, verbose: str | int = "auto", *, return_dict: bool = False
-    ) -> Any:
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 32, verbose: str | int = "auto", *, return_dict: bool = False) -> Any:
         """Return the loss and the metrics over the inputs `x` and targets `y`.
 
         Parameters

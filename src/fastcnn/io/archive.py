@@ -53,7 +53,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], config
     if config is not None:
         entries[_CONFIG] = np.frombuffer(json.dumps(config).encode(), np.uint8)
     with replacing(path) as file:
-        np.savez(file, **entries)
+        np.savez(file, **entries)  # type: ignore[arg-type]
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:

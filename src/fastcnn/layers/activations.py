@@ -19,8 +19,9 @@ class ActivationFunction(NamedTuple):
 
 
 def _softmax_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The gradient over the last axis: the Jacobian is diag(y) - y yᵀ."""
-    return y * (dy - np.sum(dy * y, axis=-1, keepdims=True))
+    """Return dz over the last axis, where the Jacobian is diag(y) - y yᵀ."""
+    dz: np.ndarray = y * (dy - np.sum(dy * y, axis=-1, keepdims=True))
+    return dz
 
 
 LINEAR = ActivationFunction("linear", lambda z: z, lambda dy, _: dy)

@@ -174,10 +174,8 @@ class ActivatedLayer(Layer):
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for `x`, and what `backward` needs to know."""
-        if self._function.name in self._fused:
-            y = self.linear(x, self._function.name)
-        else:
-            y = self._function.forward(self.linear(x, None))
+        name, function, _ = self._function
+        y = self.linear(x, name) if name in self._fused else function(self.linear(x, None))
         return y, (x, y)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
@@ -214,7 +212,7 @@ class Input:
         self.name = name or "input"
 
 
-def batch_shape(shape: Sequence[int], name: str) -> Shape:
+def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
     """Return `shape`, of one input, with the batch in front."""
     sizes = _validate.shape(shape, name, range(1, 33))
     _validate.not_empty(sizes, name)

@@ -198,7 +198,7 @@ class DepthwiseConv2D(_Conv):
         return dx, (dw.reshape(self._weights["kernel"].shape), db)[: len(self._weights)]
 
     def _grouped_kernel(self) -> np.ndarray:
-        """The kernel as one group of `depth_multiplier` filters for each channel: (KH, KW, 1, C · depth_multiplier)."""
+        """Return the kernel as one group of `depth_multiplier` filters for each channel: (KH, KW, 1, C · depth_multiplier)."""
         return self._weights["kernel"].reshape(*self.kernel_size, 1, -1)
 
 
@@ -258,19 +258,12 @@ class Conv2DTranspose(_Conv):
         return (None, *(self._enlarged(axis, size[axis]) for axis in (0, 1)), self.filters)
 
     def _enlarged(self, axis: int, size: int) -> int:
-        """The output's size along an axis: Keras pads a window that is smaller than the stride to the stride."""
+        """Return the output's size along an axis: Keras pads a window that is smaller than the stride to the stride."""
         stride, span = self.strides[axis], (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
         return size * stride + (max(span - stride, 0) if self.padding == "valid" else 0)
 
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, self.filters, channels), self.kernel_initializer)
-
-    def _geometry(self) -> dict[str, Any]:
-        """The padding that the convolution had whose gradient this is, and the rows and columns that it did not reach."""
-        spans = [(taps - 1) * dilation + 1 for taps, dilation in zip(self.kernel_size, self.dilation_rate, strict=True)]
-        beyond = [span - stride for span, stride in zip(spans, self.strides, strict=True)]
-        padding = [(max(b, 0) // 2, (max(b, 0) + 1) // 2) if self.padding == "same" else (0, 0) for b in beyond]
-        return super()._geometry() | {"padding": padding, "output_padding": [max(-b, 0) for b in beyond]}
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the transposed convolution."""

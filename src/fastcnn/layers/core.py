@@ -177,5 +177,5 @@ class Dropout(Layer):
 
     def _masked(self, x: np.ndarray, kept: np.ndarray) -> np.ndarray:
         """`x` scaled where `kept`, elsewhere 0, even for NaN and infinities."""
-        scale = np.float32(1 / (1 - self.rate)) if self.rate < 1 else np.float32(0)
-        return np.where(kept, x * scale, np.float32(0))
+        scale = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
+        return np.where(kept, x * scale, np.zeros((), x.dtype))

@@ -53,7 +53,7 @@ def as_images(x: ArrayLike, data_format: str) -> np.ndarray:
         return images[np.newaxis, :, :, np.newaxis]
     if data_format == "channels_first":
         images = np.moveaxis(images, -3, -1)
-    return images if images.ndim == 4 else images[np.newaxis]
+    return np.ascontiguousarray(images if images.ndim == 4 else images[np.newaxis])
 
 
 def as_given(images: np.ndarray, ndim: int, data_format: str, dtype: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ Examples
 
 References
 ----------
-"same" is the rule of ``tf.nn.convolution``; `ceil_mode` and the windows that it drops are the rules of ``torch.nn.MaxPool2d``.
+"same" is the rule of ``tf.nn.convolution``, and `ceil_mode` that of ``torch.nn.MaxPool2d``.
 """
 
 from __future__ import annotations
@@ -91,35 +91,29 @@ def as_paddings(padding: Padding) -> tuple[Any, Any]:
     return as_pair(height), as_pair(width)
 
 
-def window_axis(size: int, window: int, stride: int, dilation: int, padding: str | tuple[int, int], ceil_mode: bool = False) -> Axis:
-    """Return the windows along an axis of `size` pixels.
+def window_axis(size: int, window: int, stride: int, dilation: int, padding: str | tuple[int, int]) -> Axis:
+    """Return the windows along an axis of `size` pixels: as many as fit into the padded plane.
 
     "valid" pads nothing. "same" makes ``ceil(size / stride)`` windows and pads what they need, the odd pixel after (TensorFlow).
-    `ceil_mode` adds a last window that does not fit, unless it would start in the padding after the image (PyTorch).
 
     Examples
     --------
+    >>> window_axis(28, 3, 2, 1, (0, 0)).out
+    13
     >>> window_axis(28, 3, 2, 1, "same")
     Axis(size=28, out=14, before=0, after=1, window=3, stride=2, dilation=1)
-    >>> window_axis(28, 3, 2, 1, (0, 0)).out, window_axis(28, 3, 2, 1, (0, 0), ceil_mode=True).out
-    (13, 14)
     """
-    span = (window - 1) * dilation + 1  # from the first tap to the last
+    span = _span(window, dilation)
     if padding == "same":
         out = -(-size // stride)
         total = max((out - 1) * stride + span - size, 0)
         return Axis(size, out, total // 2, total - total // 2, window, stride, dilation)
     before, after = (0, 0) if isinstance(padding, str) else padding
-    room = before + size + after - span  # how far the window can move
-    out = room // stride + 1
-    if ceil_mode and room % stride != 0 and out * stride < before + size:
-        out += 1
+    out = (before + size + after - span) // stride + 1
     return Axis(size, out, before, after, window, stride, dilation)
 
 
-def window_axes(
-    shape: Sequence[int], window: IntOrPair, stride: IntOrPair, dilation: IntOrPair, padding: Padding, ceil_mode: bool = False
-) -> tuple[Axis, Axis]:
+def window_axes(shape: Sequence[int], window: IntOrPair, stride: IntOrPair, dilation: IntOrPair, padding: Padding) -> tuple[Axis, Axis]:
     """Return the windows along the height and along the width of images of shape (N, H, W, C).
 
     Examples
@@ -128,25 +122,31 @@ def window_axes(
     [26, 16]
     """
     height, width = zip(as_pair(window), as_pair(stride), as_pair(dilation), as_paddings(padding), strict=True)
-    return window_axis(shape[1], *height, ceil_mode), window_axis(shape[2], *width, ceil_mode)
+    return window_axis(shape[1], *height), window_axis(shape[2], *width)
 
 
 def pool_axes(
     shape: Sequence[int], pool_size: IntOrPair, stride: IntOrPair | None, dilation: IntOrPair, padding: Padding, ceil_mode: bool
 ) -> tuple[Axis, Axis]:
-    """Return the windows of a pooling: `stride` None means `pool_size`, and no window at the end covers padding alone.
+    """Return the windows of a pooling, of which the last ones must not cover padding alone; `stride` None means `pool_size`.
+
+    With `ceil_mode`, a last window counts even if it hangs over the padded plane (PyTorch).
 
     Examples
     --------
-    >>> [axis.out for axis in pool_axes((1, 28, 20, 3), 2, None, 1, "valid", ceil_mode=False)]
+    >>> [axis.out for axis in pool_axes((1, 28, 21, 3), 2, None, 1, "valid", ceil_mode=False)]
     [14, 10]
+    >>> [axis.out for axis in pool_axes((1, 28, 21, 3), 2, None, 1, "valid", ceil_mode=True)]
+    [14, 11]
     """
-    height, width = window_axes(shape, pool_size, pool_size if stride is None else stride, dilation, padding, ceil_mode)
-    return _drop_empty_windows(height), _drop_empty_windows(width)
+    height, width = window_axes(shape, pool_size, pool_size if stride is None else stride, dilation, padding)
+    return _pool_axis(height, ceil_mode), _pool_axis(width, ceil_mode)
 
 
-def _drop_empty_windows(axis: Axis) -> Axis:
-    last = max(index for index in range(axis.out) if axis.pixels(index))
+def _pool_axis(axis: Axis, ceil_mode: bool) -> Axis:
+    room = axis.padded - _span(axis.window, axis.dilation)  # how far the window can move
+    out = -(-room // axis.stride) + 1 if ceil_mode else axis.out
+    last = max(index for index in range(out) if axis.pixels(index))
     return axis._replace(out=last + 1)
 
 
@@ -170,8 +170,13 @@ def _transpose_axis(out: int, window: int, stride: int, dilation: int, padding: 
     if padding == "same":
         return window_axis(out * stride, window, stride, dilation, "same")
     before, after = (0, 0) if isinstance(padding, str) else padding
-    size = (out - 1) * stride - before - after + (window - 1) * dilation + 1 + output_padding
+    size = (out - 1) * stride + _span(window, dilation) - before - after + output_padding
     return Axis(size, out, before, after, window, stride, dilation)
+
+
+def _span(window: int, dilation: int) -> int:
+    """Return how many pixels lie from the first tap of a window to its last."""
+    return (window - 1) * dilation + 1
 
 
 def pad(images: np.ndarray, height: Axis, width: Axis) -> np.ndarray:
