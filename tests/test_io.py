@@ -155,11 +155,16 @@ def test_a_file_cut_short_or_with_one_wrong_byte_is_refused(path, model):
 
 
 def test_a_single_array_and_a_pickle_are_refused(tmp_path):
+    class Code:
+        def __reduce__(self):
+            return open, (str(tmp_path / "it ran"), "w")
+
     np.save(tmp_path / "array.npy", np.zeros(3))
-    np.savez(tmp_path / "pickle.npz", config=np.array([{}], object))
+    np.savez(tmp_path / "pickle.npz", config=np.array([Code()], object))
     for name in ("array.npy", "pickle.npz"):
         with pytest.raises(ValueError, match="does not hold a fastcnn model"):
             models.load_model(tmp_path / name)
+    assert not (tmp_path / "it ran").exists()
 
 
 def test_a_header_that_lies_about_its_size_is_refused(path):

@@ -86,7 +86,7 @@ def test_layers_are_found_by_name_and_by_index():
     assert model.get_layer("dropout") is model.layers[3]
     assert model.get_layer(index=-1) is model.layers[4]
     for arguments in ({"name": "nowhere"}, {"index": 5}, {}, {"name": "dense", "index": 1}):
-        with pytest.raises(ValueError, match="name|index"):
+        with pytest.raises(ValueError, match=r"name|index"):
             model.get_layer(**arguments)
 
 
@@ -144,7 +144,7 @@ def test_weights_that_do_not_fit_change_nothing():
     before = [w + 1 for w in model.get_weights()]
     model.set_weights(before)
     for wrong in (before[:-1], [*before[:-1], np.zeros(9)]):
-        with pytest.raises(ValueError, match="weights|dense"):
+        with pytest.raises(ValueError, match=r"weights|dense"):
             model.set_weights([np.zeros_like(w) for w in wrong])
     assert all((a == b).all() for a, b in zip(model.get_weights(), before, strict=True))
 
@@ -212,7 +212,7 @@ def test_training_in_parts_is_training_in_one(digits):
 
 def test_it_learns(digits):
     x, y = digits
-    model = small_network()
+    model = small_network(dropout=0.1)
     history = model.fit(x / 255, y, epochs=60, batch_size=32, verbose=0).history
     assert history["accuracy"][-1] > 0.9 > 0.2 > history["accuracy"][0]
     loss, accuracy = model.evaluate(x / 255, y, verbose=0)
@@ -220,8 +220,7 @@ def test_it_learns(digits):
     assert loss < history["loss"][0] / 4
 
 
-def test_shuffling_gives_every_example_once_an_epoch_in_a_new_order(digits):
-    x, y = digits
+def test_shuffling_gives_every_example_once_an_epoch_in_a_new_order():
     order = []
 
     class Spy(layers.Layer):
@@ -278,6 +277,61 @@ def test_training_on_a_batch_is_a_step_of_fit(digits):
     assert [loss, accuracy] == [history["loss"][0], history["accuracy"][0]]
     assert same_weights(model, twin)
     assert twin.train_on_batch(x, y, return_dict=True).keys() == {"loss", "accuracy"}
+
+
+def test_every_step_drops_others(digits):
+    model = small_network(dropout=0.5)
+    model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    assert len({model.train_on_batch(*digits) for _ in range(3)}) == 3
+
+
+def test_the_first_layer_with_weights_to_train_makes_no_dx_and_those_below_it_are_not_asked(digits):
+    asked = []
+
+    class Spy(layers.Dense):
+        def backward(self, dy, cache, input_grad=True):
+            asked.append((self.name, input_grad))
+            return super().backward(dy, cache, input_grad)
+
+    model = models.Sequential([layers.Flatten(), Spy(3, name="a", trainable=False), Spy(3, name="b"), Spy(10, name="c")])
+    model.compile("sgd", "mse")
+    model.fit(digits[0], np.eye(10)[digits[1]], batch_size=150, verbose=0)
+    assert asked == [("c", True), ("b", False)]
+
+
+def test_metrics_see_probabilities_though_the_loss_sees_logits(digits):
+    x, y = digits[0] / 255, np.eye(10)[digits[1]]
+    model = small_network()
+    model.set_weights([9 * w for w in model.get_weights()])  # for some probabilities above one half, and logits far above
+    model.compile("adam", "categorical_crossentropy", metrics=["binary_accuracy"])
+    expected = np.mean((model.predict(x, verbose=0) > 0.5) == y)
+    assert model.evaluate(x, y, verbose=0)[1] == expected
+    assert model.train_on_batch(x, y)[1] != 0
+
+
+def test_weights_set_by_a_callback_are_trained_on(digits):
+    class Reset(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            if epoch == 0:
+                self.model.set_weights([np.zeros_like(w) for w in self.model.get_weights()])
+
+    model = small_network()
+    history = model.fit(*digits, epochs=2, callbacks=[Reset()], batch_size=150, verbose=0).history
+    assert history["loss"][1] == pytest.approx(np.log(10))
+    bias = model.get_weights()[-1]
+    assert 0 < np.abs(bias).max() < 0.0011  # one step of Adam from 0
+
+
+def test_a_layer_added_later_is_trained_too(digits):
+    model = small_network()
+    model.evaluate(*digits, verbose=0)
+    model.add(layers.Dense(10, activation="softmax"))
+    before = model.get_weights()[-2]
+    model.fit(*digits, verbose=0)
+    assert (model.get_weights()[-2] != before).any()
+    assert model.evaluate(*digits, verbose=0)[0] == pytest.approx(
+        losses.SparseCategoricalCrossentropy()(digits[1], model.predict(digits[0], verbose=0)), rel=1e-5
+    )
 
 
 def test_results_with_and_without_metrics(digits):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastcnn.models import Sequential
 
 DEFAULT_MODEL = "fastcnn-mnist.npz"
-_EPOCHS = {"mnist": 5, "sample": 15}
+_EPOCHS = {"mnist": 5, "sample": 20}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = _command(commands, "train", _train, "train a network to read handwritten digits")
     _add_data(train)
-    train.add_argument("--epochs", type=_positive, help="by default 5, or 15 on the sample")
+    train.add_argument("--epochs", type=_positive, help="by default 5, or 20 on the sample")
     train.add_argument("--batch-size", type=_positive, default=128, help="images a step (128)")
     train.add_argument("--threads", type=_positive, help="by default as many as the CPU has cores for us")
     train.add_argument("--seed", type=_natural, help="makes the run repeatable")
@@ -149,6 +149,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     model = _load_model(arguments.model)
+    _compile(model)
     name, digits = _load(arguments.data)
     x_test, y_test = digits[1]
     loss, accuracy = model.evaluate(_as_input(x_test), y_test, batch_size=128, verbose=0)
@@ -212,8 +213,12 @@ def mnist_network() -> Sequential:
         ],
         name="mnist",
     )
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    _compile(model)
     return model
+
+
+def _compile(model: Sequential) -> None:
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
 def _load(data: str) -> tuple[str, Digits]:
@@ -238,7 +243,7 @@ def _load_model(path: str) -> Sequential:
     from fastcnn import models
 
     try:
-        return models.load_model(path)
+        return models.load_model(path, compile=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no model {path!r}; `fastcnn train` makes one") from None
 

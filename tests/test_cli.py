@@ -1,0 +1,210 @@
+"""The command line: results, the exit status, and what goes where."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastcnn
+from fastcnn import cli, datasets, models
+from fastcnn.datasets import mnist, mnist_sample
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch):
+    """An empty folder to work in, and no MNIST anywhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASTCNN_DATA_DIR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(mnist, "URL", "http://127.0.0.1:9/mnist.npz")
+    return tmp_path
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """A sample small enough to train on in no time."""
+    (x_train, y_train), (x_test, y_test) = mnist_sample.load_data()
+    monkeypatch.setattr(datasets.mnist_sample, "load_data", lambda: ((x_train[:200], y_train[:200]), (x_test[:100], y_test[:100])))
+    return x_test[:100], y_test[:100]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model that reads digits, trained once for this module."""
+    fastcnn.random.set_seed(1)
+    model = cli.mnist_network()
+    (x, y), _ = mnist_sample.load_data()
+    model.fit(x[:3000] / 255, y[:3000], batch_size=32, epochs=3, verbose=0)
+    return model
+
+
+def run(capsys, *arguments):
+    """The exit status, standard output and standard error of the command."""
+    try:
+        status = cli.main(arguments)
+    except SystemExit as leaving:
+        status = leaving.code
+    return status, *capsys.readouterr()
+
+
+def test_training_tells_what_it_does_and_saves_a_model(few_digits, capsys, somewhere):
+    status, out, err = run(capsys, "train", "--epochs", "2", "--seed", "3")
+    assert (status, err) == (0, "")
+    assert "sample" in out.splitlines()[0]
+    assert "--data mnist" in out.splitlines()[0]
+    assert "Epoch 2/2" in out
+    for piece in ("Test accuracy", "images per second", "fastcnn-mnist.npz"):
+        assert piece in out
+    assert models.load_model(somewhere / "fastcnn-mnist.npz").count_params() == 93_322
+
+
+def test_training_for_programs(few_digits, capsys, somewhere):
+    threads = fastcnn.get_num_threads()
+    with fastcnn.num_threads(threads):
+        status, out, err = run(capsys, "train", "--json", "--epochs", "1", "--batch-size", "50", "--threads", "1", "--output", "m.npz")
+    assert (status, err) == (0, "")
+    result = json.loads(out)
+    assert (result["data"], result["epochs"], result["batch_size"], result["threads"], result["model"]) == ("sample", 1, 50, 1, "m.npz")
+    assert result["images_per_second"] > 0
+    x, y = few_digits
+    model = models.load_model(somewhere / "m.npz")
+    assert model.evaluate(x / np.float32(255), y, batch_size=50, verbose=0) == [result["test_loss"], result["test_accuracy"]]
+
+
+def test_one_seed_trains_one_model(few_digits, capsys, somewhere):
+    for name in ("a.npz", "b.npz"):
+        assert run(capsys, "train", "--json", "--epochs", "1", "--seed", "3", "--output", name)[0] == 0
+    a, b = (models.load_model(somewhere / name).get_weights() for name in ("a.npz", "b.npz"))
+    assert all((ours == theirs).all() for ours, theirs in zip(a, b, strict=True))
+
+
+def test_mnist_is_taken_where_it_is_and_the_sample_on_demand(few_digits, capsys, somewhere, monkeypatch, trained):
+    trained.save("m.npz")
+    (somewhere / "mnist.npz").write_bytes(mnist_sample.PATH.read_bytes())
+    monkeypatch.setenv("FASTCNN_DATA_DIR", str(somewhere))
+    by_default, asked = (json.loads(run(capsys, "evaluate", "m.npz", "--json", *more)[1]) for more in ((), ("--data", "sample")))
+    assert (by_default["data"], by_default["test_images"]) == ("mnist", 1000)
+    assert (asked["data"], asked["test_images"]) == ("sample", 100)
+
+
+def test_evaluation_of_a_trained_model(capsys, trained, somewhere):
+    trained.save("fastcnn-mnist.npz")
+    status, out, err = run(capsys, "evaluate")
+    assert (status, err) == (0, "")
+    assert "Test accuracy 9" in out
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "P"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_prediction_reads_pictures_light_and_dark(capsys, trained, somewhere, mode, inverted):
+    from PIL import Image
+
+    _, (x, y) = mnist_sample.load_data()
+    trained.save("m.npz")
+    outputs = trained.predict(x / np.float32(255), verbose=0)
+    sure = [int(np.flatnonzero((y == digit) & (outputs.argmax(axis=1) == digit))[0]) for digit in (3, 7)]
+    for index in sure:
+        picture = Image.fromarray(255 - x[index] if inverted else x[index]).resize((84, 84), Image.Resampling.BICUBIC)
+        picture.convert(mode).save(f"{index}.png")
+    status, out, err = run(capsys, "predict", *(f"{index}.png" for index in sure), "--model", "m.npz", "--json")
+    assert (status, err) == (0, "")
+    predictions = json.loads(out)["predictions"]
+    assert [(row["image"], row["digit"], row["inverted"]) for row in predictions] == [
+        (f"{index}.png", int(y[index]), inverted) for index in sure
+    ]
+    status, out, err = run(capsys, "predict", f"{sure[0]}.png", "--model", "m.npz")
+    assert out.startswith(f"{sure[0]}.png: 3 (")
+    assert ("inverted" in out) is inverted
+
+
+def test_a_picture_on_transparent_ground_is_a_picture_on_paper(somewhere):
+    from PIL import Image
+
+    from fastcnn.images import read_digit
+
+    pixels = np.zeros((40, 20, 4), np.uint8)
+    pixels[10:30, 8:12, 3] = 255  # black ink, and nothing around it
+    Image.fromarray(pixels).save("ink.png")
+    digit = read_digit("ink.png")
+    assert digit.inverted
+    assert digit.image.shape == (28, 28, 1)
+    assert digit.image[14, 14] > 0.9 > 0.1 > digit.image[14, 2]
+    assert digit.image[:, :5].max() == 0  # padded to a square with the ground
+
+
+def test_information(capsys):
+    status, out, err = run(capsys, "info", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["version"] == fastcnn.__version__
+    assert fastcnn.__version__ in run(capsys, "info")[1]
+    assert run(capsys, "--version")[:2] == (0, f"fastcnn {fastcnn.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("fly",),
+        ("train", "--epochs", "0"),
+        ("train", "--epochs", "x"),
+        ("train", "--batch-size", "-1"),
+        ("train", "--seed", "-1"),
+        ("train", "--data", "cifar"),
+        ("train", "more"),
+        ("predict",),
+        ("info", "--fast"),
+    ],
+)
+def test_a_wrong_call_is_status_2(capsys, arguments):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert "usage: fastcnn" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate",), "train"),
+        (("evaluate", "--json"), "train"),
+        (("predict", "a.png"), "train"),
+        (("train", "--output", "no/m.npz"), "folder"),
+        (("train", "--output", "m.keras"), ".npz"),
+        (("train", "--data", "mnist"), "FASTCNN_DATA_DIR"),
+    ],
+)
+def test_a_failure_is_status_1_and_one_line(capsys, arguments, message):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("fastcnn: ")
+    assert message in err
+
+
+def test_broken_files_are_failures_too(capsys, trained, somewhere):
+    (somewhere / "broken.npz").write_bytes(b"PK")
+    trained.save("m.npz")
+    (somewhere / "no.png").write_bytes(b"hello")
+    for arguments in (
+        ("evaluate", "broken.npz"),
+        ("predict", "no.png", "--model", "m.npz"),
+        ("predict", "nowhere.png", "--model", "m.npz"),
+    ):
+        status, out, err = run(capsys, *arguments)
+        assert (status, out, len(err.splitlines())) == (1, "", 1)
+
+
+def test_a_model_of_something_else_is_a_failure(capsys, somewhere):
+    from fastcnn import layers
+
+    other = models.Sequential([layers.Dense(2, input_shape=(3,))])
+    other.save("m.npz")
+    status, out, err = run(capsys, "evaluate", "m.npz")
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+
+
+def test_the_module_is_the_command(somewhere):
+    done = subprocess.run([sys.executable, "-m", "fastcnn", "evaluate", "nowhere.npz"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("fastcnn: there is no model 'nowhere.npz'")
