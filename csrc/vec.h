@@ -24,9 +24,10 @@ static inline TYPED(vec) TYPED(clamp)(TYPED(vec) v, REAL lo, REAL hi) {
 #if VEC_BYTES
   typedef WHICH mask __attribute__((vector_size(VEC_BYTES)));
   const TYPED(vec) low = TYPED(fill)(lo), high = TYPED(fill)(hi);
-  const mask below = v < low, above = v > high;
-  const mask inside = ~(below | above);
-  return (TYPED(vec))(((mask)v & inside) | ((mask)low & below) | ((mask)high & above));
+  const mask below = v < low;
+  v = (TYPED(vec))(((mask)low & below) | ((mask)v & ~below));
+  const mask above = v > high;
+  return (TYPED(vec))(((mask)high & above) | ((mask)v & ~above));
 #else
   return v < lo ? lo : v > hi ? hi : v;
 #endif

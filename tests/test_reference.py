@@ -47,6 +47,7 @@ TRANSPOSED = {
     "output padded": ((1, 3, 2, 1), (3, 2, 2, 1), {"padding": 1, "stride": (2, 3), "output_padding": (1, 2)}),
     "dilated": ((1, 2, 3, 1), (2, 3, 2, 1), {"dilation": (3, 2), "output_padding": (2, 1), "padding": 1}),
     "valid": ((1, 2, 3, 1), (3, 2, 2, 1), {"padding": "valid", "stride": 2}),
+    "valid, stride beyond the kernel": ((1, 2, 2, 1), (2, 1, 2, 1), {"padding": "valid", "stride": (3, 2)}),
     "same": ((1, 2, 3, 2), (3, 2, 1, 2), {"padding": "same", "stride": 2}),
     "same, stride beyond the kernel": ((1, 2, 2, 1), (2, 1, 2, 1), {"padding": "same", "stride": 3}),
     "grouped": ((1, 2, 3, 4), (2, 2, 3, 4), {"groups": 2, "stride": 2}),
@@ -221,6 +222,29 @@ def test_transposed_same_is_the_adjoint_of_convolution_same(rng):
         assert_close(others.sum(), products.sum(), terms=w.size * v.size, scale=scale)
 
 
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "dilation", "rows"),
+    [
+        (3, 3, 1, 1, 5),
+        (3, 3, 2, 1, 7),
+        (3, 2, 2, 1, 6),
+        (3, 2, 3, 1, 9),
+        (3, 1, 2, 1, 6),
+        (3, 2, 4, 2, 12),
+        (3, 2, 2, 3, 8),
+        (1, 4, 3, 1, 4),
+    ],
+)
+def test_transposed_valid_is_keras_rule(rng, size, kernel, stride, dilation, rows):
+    """At least `stride` rows for each of the input: where the stride is beyond the kernel, the last rows show the bias alone."""
+    x, w, b = signed(rng, (1, size, 1, 2), (kernel, 1, 3, 2), 3)
+    options = {"stride": (stride, 1), "dilation": (dilation, 1)}
+    valid, cut = (reference.conv2d_transpose(x, w, b, padding=padding, **options) for padding in ("valid", 0))
+    assert valid.shape == (1, rows, 1, 3)
+    assert_same_bits(valid[:, : cut.shape[1]], cut)
+    assert_same_bits(valid[0, cut.shape[1] :, 0], np.broadcast_to(b, (rows - cut.shape[1], 3)))
+
+
 def test_a_window_of_padding_alone_at_the_end_is_dropped():
     x = np.array([[-3.0], [-5.0]])
     y = reference.max_pool2d(x, (2, 1), 1, padding=((2, 1), (0, 0)), dilation=(3, 1))
@@ -248,9 +272,28 @@ def test_nan_passes_through_a_relu_and_its_gradient():
     assert_same_bits(reference.relu_backward([np.nan, np.nan], [0.0, 1.0]), np.array([0.0, np.nan]))
 
 
-def test_infinity_times_the_zeros_of_the_padding_is_nan():
-    y = reference.conv2d(np.ones((1, 3, 1)), np.array([1, 1, np.inf]).reshape(1, 3, 1, 1), padding=((0, 0), (1, 1)))
-    assert_close(y[0, :, 0], np.array([np.inf, np.inf, np.nan]), terms=1, scale=0.0)
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
+def test_padding_adds_nothing_not_even_times_infinity_or_nan(special):
+    row, w, padding = np.ones((1, 3, 1)), np.array([1, 1, special]).reshape(1, 3, 1, 1), ((0, 0), (1, 1))
+    y = reference.conv2d(row, w, padding=padding)
+    assert_close(y[0, :, 0], np.array([special, special, 2]), terms=3, scale=2.0)  # the last window has padding under its last tap
+
+    dy = np.array([1, 1, special]).reshape(1, 3, 1)
+    dx, dw, _ = reference.conv2d_backward(dy, row, np.ones((1, 3, 1, 1)), padding=padding)
+    assert_close(dx[0, :, 0], np.array([2, special, special]), terms=3, scale=2.0)
+    assert_close(dw[0, :, 0, 0], np.array([special, special, 2]), terms=3, scale=2.0)
+
+
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
+def test_what_a_transposed_convolution_cuts_off_adds_nothing(special):
+    row, w, padding = np.ones((1, 3, 1)), np.array([special, 1, 1]).reshape(1, 3, 1, 1), ((0, 0), (1, 1))
+    y = reference.conv2d_transpose(row, w, padding=padding)
+    assert_close(y[0, :, 0], np.array([special, special, 2]), terms=3, scale=2.0)
+
+    dy = np.array([special, 1, 1]).reshape(1, 3, 1)
+    dx, dw, _ = reference.conv2d_transpose_backward(dy, row, np.ones((1, 3, 1, 1)), padding=padding)
+    assert_close(dx[0, :, 0], np.array([special, special, 2]), terms=3, scale=2.0)
+    assert_close(dw[0, :, 0, 0], np.array([special, special, 2]), terms=3, scale=2.0)
 
 
 def test_softmax_does_not_overflow():

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .activations import relu
 from .arrays import as_float64, as_given, as_images, ieee, working_dtype
-from .windows import IntOrPair, Padding, crop, pad, transpose_axes, window_axes
+from .windows import IntOrPair, Padding, taps, transpose_axes, window_axes
 
 
 @ieee
@@ -78,7 +78,8 @@ def conv2d(
     stride, dilation : int or pair of int
         Pixels from a window to the next, and from a tap of a window to the next.
     padding : int, pair of int, pair of pairs of int, "valid" or "same"
-        Zeros around each image: on all sides; by height and width; by height and width, (before, after) each; or by TensorFlow's rules.
+        Pixels around each image: on all sides; by height and width; by height and width, (before, after) each; or by TensorFlow's
+        rules. They add nothing: a tap on padding is skipped, so that no weight, be it Inf or NaN, makes anything of it.
     groups : int
         Into how many groups channels and filters are split; the filters of a group see its channels alone.
     activation : {None, "relu"}
@@ -103,13 +104,11 @@ def conv2d(
     kernel_height, kernel_width, _, filters = weights.shape
     height, width = window_axes(images.shape, (kernel_height, kernel_width), stride, dilation, padding)
     groups_of = _groups(images.shape[3], filters, groups)
-    padded = pad(images, height, width)
     y = np.zeros((len(images), height.out, width.out, filters))
     for n, oh, ow in np.ndindex(y.shape[:3]):
-        for kh, kw in np.ndindex(kernel_height, kernel_width):
-            pixel = padded[n, height.tap(oh, kh), width.tap(ow, kw)]
+        for kh, kw, row, column in taps(height, width, oh, ow):
             for c, f in groups_of:
-                y[n, oh, ow, f] += pixel[c] @ weights[kh, kw, :, f]
+                y[n, oh, ow, f] += images[n, row, column, c] @ weights[kh, kw, :, f]
     if b is not None:
         y += as_float64(b)
     if activation == "relu":
@@ -163,18 +162,16 @@ def conv2d_backward(
     kernel_height, kernel_width, _, filters = weights.shape
     height, width = window_axes(images.shape, (kernel_height, kernel_width), stride, dilation, padding)
     groups_of = _groups(images.shape[3], filters, groups)
-    padded = pad(images, height, width)
-    dx, dw, db = np.zeros(padded.shape), np.zeros(weights.shape), np.zeros(filters)
+    dx, dw, db = np.zeros(images.shape), np.zeros(weights.shape), np.zeros(filters)
     for n, oh, ow in np.ndindex(slopes.shape[:3]):
         slope = slopes[n, oh, ow]
-        for kh, kw in np.ndindex(kernel_height, kernel_width):
-            row, column = height.tap(oh, kh), width.tap(ow, kw)
+        for kh, kw, row, column in taps(height, width, oh, ow):
             for c, f in groups_of:
                 dx[n, row, column, c] += weights[kh, kw, :, f] @ slope[f]
-                dw[kh, kw, :, f] += np.outer(padded[n, row, column, c], slope[f])
+                dw[kh, kw, :, f] += np.outer(images[n, row, column, c], slope[f])
         db += slope
     dtype = working_dtype(dy, x, w)
-    dx_given = as_given(crop(dx, height, width), np.ndim(x), data_format, dtype) if input_grad else None
+    dx_given = as_given(dx, np.ndim(x), data_format, dtype) if input_grad else None
     return dx_given, dw.astype(dtype), db.astype(dtype)
 
 
@@ -201,10 +198,11 @@ def conv2d_transpose(
     stride, dilation : int or pair of int
         Pixels of the result from a window to the next, and from a tap of a window to the next.
     padding : int, pair of int, pair of pairs of int, "valid" or "same"
-        What is cut off around the result, whose height is ``(H - 1) * stride - before - after + (KH - 1) * dilation + 1 +
-        output_padding``; "valid" cuts nothing off, "same" makes the height ``H * stride``.
+        What is cut off around the result: with ``span = (KH - 1) * dilation + 1``, its height is ``(H - 1) * stride + span - before
+        - after + output_padding``. By Keras's rules, "same" makes it ``H * stride``, and "valid" ``H * stride + max(span - stride, 0)``
+        and cuts nothing off. What falls on what is cut off adds nothing, here and in the gradients.
     output_padding : int or pair of int
-        Pixels that the result is longer by; only without "same".
+        Pixels that the result is longer by; only with numbers for `padding`.
     groups : int
         Into how many groups channels and filters are split.
     data_format : {"channels_last", "channels_first"}
@@ -228,13 +226,12 @@ def conv2d_transpose(
     filters = group_filters * groups
     height, width = transpose_axes(images.shape, (kernel_height, kernel_width), stride, dilation, padding, output_padding)
     groups_of = _groups(channels, filters, groups)
-    padded = np.zeros((len(images), height.padded, width.padded, filters))
+    y = np.zeros((len(images), height.size, width.size, filters))
     for n, ih, iw in np.ndindex(images.shape[:3]):
         pixel = images[n, ih, iw]
-        for kh, kw in np.ndindex(kernel_height, kernel_width):
+        for kh, kw, row, column in taps(height, width, ih, iw):
             for c, f in groups_of:
-                padded[n, height.tap(ih, kh), width.tap(iw, kw), f] += weights[kh, kw, :, c] @ pixel[c]
-    y = crop(padded, height, width)
+                y[n, row, column, f] += weights[kh, kw, :, c] @ pixel[c]
     if b is not None:
         y += as_float64(b)
     return as_given(y, np.ndim(x), data_format, working_dtype(x, w))
@@ -285,12 +282,11 @@ def conv2d_transpose_backward(
     filters = group_filters * groups
     height, width = transpose_axes(images.shape, (kernel_height, kernel_width), stride, dilation, padding, output_padding)
     groups_of = _groups(channels, filters, groups)
-    padded = pad(slopes, height, width)
     dx, dw, db = np.zeros(images.shape), np.zeros(weights.shape), slopes.sum(axis=(0, 1, 2))
     for n, ih, iw in np.ndindex(images.shape[:3]):
         pixel = images[n, ih, iw]
-        for kh, kw in np.ndindex(kernel_height, kernel_width):
-            slope = padded[n, height.tap(ih, kh), width.tap(iw, kw)]
+        for kh, kw, row, column in taps(height, width, ih, iw):
+            slope = slopes[n, row, column]
             for c, f in groups_of:
                 dx[n, ih, iw, c] += slope[f] @ weights[kh, kw, :, c]
                 dw[kh, kw, :, c] += np.outer(slope[f], pixel[c])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import as_float64, as_given, as_images, ieee, images_shape, working_dtype
-from .windows import IntOrPair, Padding, crop, pad, window_axes
+from .windows import IntOrPair, Padding, taps, window_axes
 
 
 @ieee
@@ -47,10 +47,10 @@ def im2col(
     images = as_images(x, data_format)
     batch, _, _, channels = images.shape
     height, width = window_axes(images.shape, kernel_size, stride, dilation, padding)
-    padded = pad(images, height, width)
     windows = np.zeros((batch, height.out, width.out, height.window, width.window, channels))
-    for n, oh, ow, kh, kw in np.ndindex(windows.shape[:5]):
-        windows[n, oh, ow, kh, kw] = padded[n, height.tap(oh, kh), width.tap(ow, kw)]
+    for n, oh, ow in np.ndindex(windows.shape[:3]):
+        for kh, kw, row, column in taps(height, width, oh, ow):
+            windows[n, oh, ow, kh, kw] = images[n, row, column]
     if data_format == "channels_first":
         shape: tuple[int, ...] = batch, channels * height.window * width.window, height.out * width.out
         windows = windows.transpose(0, 5, 3, 4, 1, 2)
@@ -101,7 +101,8 @@ def col2im(
         windows = windows.reshape(batch, channels, height.window, width.window, height.out, width.out).transpose(0, 4, 5, 2, 3, 1)
     else:
         windows = windows.reshape(batch, height.out, width.out, height.window, width.window, channels)
-    padded = np.zeros((batch, height.padded, width.padded, channels))
-    for n, oh, ow, kh, kw in np.ndindex(windows.shape[:5]):
-        padded[n, height.tap(oh, kh), width.tap(ow, kw)] += windows[n, oh, ow, kh, kw]
-    return as_given(crop(padded, height, width), len(input_shape), data_format, working_dtype(cols))
+    images = np.zeros((batch, rows, columns, channels))
+    for n, oh, ow in np.ndindex(windows.shape[:3]):
+        for kh, kw, row, column in taps(height, width, oh, ow):
+            images[n, row, column] += windows[n, oh, ow, kh, kw]
+    return as_given(images, len(input_shape), data_format, working_dtype(cols))

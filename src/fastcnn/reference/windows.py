@@ -21,7 +21,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,8 +36,8 @@ class Axis(NamedTuple):
     Examples
     --------
     >>> axis = Axis(size=4, out=3, before=1, after=1, window=2, stride=2, dilation=1)
-    >>> axis.padded, axis.tap(1, 0), axis.pixels(0)
-    (6, 2, [0])
+    >>> axis.padded, axis.tap(1, 0), axis.taps(0), axis.pixels(0)
+    (6, 2, [(1, 0)], [0])
     """
 
     size: int  # pixels of the plane
@@ -57,10 +57,14 @@ class Axis(NamedTuple):
         """Return where tap `k` of window `index` lies in the padded plane."""
         return index * self.stride + k * self.dilation
 
+    def taps(self, index: int) -> list[tuple[int, int]]:
+        """Return the taps of window `index` that lie on a pixel, each with its pixel; those on padding are left out."""
+        places = [(k, self.tap(index, k) - self.before) for k in range(self.window)]
+        return [(k, place) for k, place in places if 0 <= place < self.size]
+
     def pixels(self, index: int) -> list[int]:
         """Return the pixels under window `index`, padding left out."""
-        places = [self.tap(index, k) - self.before for k in range(self.window)]
-        return [place for place in places if 0 <= place < self.size]
+        return [pixel for _, pixel in self.taps(index)]
 
 
 def as_pair(value: Any) -> tuple[Any, Any]:
@@ -155,10 +159,15 @@ def transpose_axes(
 ) -> tuple[Axis, Axis]:
     """Return the axes of the result of a transposed convolution of images of shape (N, H, W, C): each input pixel is a window of it.
 
+    "same" and "valid" are Keras's rules: `stride` pixels of the result for each of the input, and with "valid" what the last window
+    needs beyond them.
+
     Examples
     --------
     >>> [axis.size for axis in transpose_axes((1, 14, 10, 3), 3, 2, 1, "same", 0)]
     [28, 20]
+    >>> [axis.size for axis in transpose_axes((1, 14, 10, 3), (3, 1), 2, 1, "valid", 0)]
+    [29, 20]
     >>> [axis.size for axis in transpose_axes((1, 14, 10, 3), 3, 2, 1, 1, (0, 1))]
     [27, 20]
     """
@@ -169,7 +178,9 @@ def transpose_axes(
 def _transpose_axis(out: int, window: int, stride: int, dilation: int, padding: str | tuple[int, int], output_padding: int) -> Axis:
     if padding == "same":
         return window_axis(out * stride, window, stride, dilation, "same")
-    before, after = (0, 0) if isinstance(padding, str) else padding
+    if padding == "valid":
+        return Axis(out * stride + max(_span(window, dilation) - stride, 0), out, 0, 0, window, stride, dilation)
+    before, after = padding
     size = (out - 1) * stride + _span(window, dilation) - before - after + output_padding
     return Axis(size, out, before, after, window, stride, dilation)
 
@@ -179,27 +190,15 @@ def _span(window: int, dilation: int) -> int:
     return (window - 1) * dilation + 1
 
 
-def pad(images: np.ndarray, height: Axis, width: Axis) -> np.ndarray:
-    """Return `images` (N, H, W, C) with zeros around them, as `height` and `width` say.
+def taps(height: Axis, width: Axis, oh: int, ow: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (kh, kw, row, column) for each tap of window (oh, ow) that lies on a pixel: the tap, and that pixel.
 
     Examples
     --------
-    >>> row = Axis(size=2, out=3, before=1, after=0, window=1, stride=1, dilation=1)
-    >>> pad(np.ones((1, 2, 2, 1)), row, row)[0, :, :, 0]
-    array([[0., 0., 0.],
-           [0., 1., 1.],
-           [0., 1., 1.]])
+    >>> row = Axis(size=2, out=3, before=1, after=0, window=2, stride=1, dilation=1)
+    >>> list(taps(row, row, 0, 1))
+    [(1, 0, 0, 0), (1, 1, 0, 1)]
     """
-    return np.pad(images, ((0, 0), (height.before, height.after), (width.before, width.after), (0, 0)))
-
-
-def crop(padded: np.ndarray, height: Axis, width: Axis) -> np.ndarray:
-    """Return `padded` without its padding: `pad` undone.
-
-    Examples
-    --------
-    >>> row = Axis(size=2, out=3, before=1, after=0, window=1, stride=1, dilation=1)
-    >>> crop(pad(np.ones((1, 2, 2, 1)), row, row), row, row).shape
-    (1, 2, 2, 1)
-    """
-    return padded[:, height.before : height.before + height.size, width.before : width.before + width.size]
+    for kh, row in height.taps(oh):
+        for kw, column in width.taps(ow):
+            yield kh, kw, row, column
