@@ -12,19 +12,15 @@ typedef struct {
 } fcnn_run;
 
 #define REAL float
-#define WHICH int32_t
 #define TYPED(name) name##_f32
 #include "microkernel_table.inc"
 #undef TYPED
-#undef WHICH
 #undef REAL
 
 #define REAL double
-#define WHICH int64_t
 #define TYPED(name) name##_f64
 #include "microkernel_table.inc"
 #undef TYPED
-#undef WHICH
 #undef REAL
 
 typedef struct {

@@ -15,7 +15,6 @@
 #include "windows.h"
 
 #define REAL float
-#define WHICH int32_t
 #define TYPE f32
 #define TYPED(name) name##_f32
 #define FCNN(name) fcnn_##name##_f32
@@ -23,11 +22,9 @@
 #undef FCNN
 #undef TYPED
 #undef TYPE
-#undef WHICH
 #undef REAL
 
 #define REAL double
-#define WHICH int64_t
 #define TYPE f64
 #define TYPED(name) name##_f64
 #define FCNN(name) fcnn_##name##_f64
@@ -35,5 +32,4 @@
 #undef FCNN
 #undef TYPED
 #undef TYPE
-#undef WHICH
 #undef REAL

@@ -4,9 +4,11 @@
 #if VEC_BYTES
 #define LANES ((int64_t)(VEC_BYTES / sizeof(REAL)))
 typedef REAL TYPED(vec) __attribute__((vector_size(VEC_BYTES)));
+typedef WHICH TYPED(mask) __attribute__((vector_size(VEC_BYTES))); /* of a comparison: all bits of a lane or none; or integers */
 #else
 #define LANES ((int64_t)1)
 typedef REAL TYPED(vec);
+typedef WHICH TYPED(mask);
 #endif
 
 static inline TYPED(vec) TYPED(load)(const REAL *p) {
@@ -19,16 +21,26 @@ static inline void TYPED(store)(REAL *p, TYPED(vec) v) { memcpy(p, &v, sizeof v)
 
 static inline TYPED(vec) TYPED(fill)(REAL value) { return value - (TYPED(vec)){0}; }
 
+/* a where the mask is set, else b. */
+static inline TYPED(mask) TYPED(choose)(TYPED(mask) set, TYPED(mask) a, TYPED(mask) b) {
+#if VEC_BYTES
+  return (a & set) | (b & ~set);
+#else
+  return set ? a : b;
+#endif
+}
+
+static inline TYPED(vec) TYPED(choose_real)(TYPED(mask) set, TYPED(vec) a, TYPED(vec) b) {
+#if VEC_BYTES
+  return (TYPED(vec))TYPED(choose)(set, (TYPED(mask))a, (TYPED(mask))b);
+#else
+  return set ? a : b;
+#endif
+}
+
 /* min(max(v, lo), hi) for each lane; NaN passes. */
 static inline TYPED(vec) TYPED(clamp)(TYPED(vec) v, REAL lo, REAL hi) {
-#if VEC_BYTES
-  typedef WHICH mask __attribute__((vector_size(VEC_BYTES)));
   const TYPED(vec) low = TYPED(fill)(lo), high = TYPED(fill)(hi);
-  const mask below = v < low;
-  v = (TYPED(vec))(((mask)low & below) | ((mask)v & ~below));
-  const mask above = v > high;
-  return (TYPED(vec))(((mask)high & above) | ((mask)v & ~above));
-#else
-  return v < lo ? lo : v > hi ? hi : v;
-#endif
+  v = TYPED(choose_real)(v < low, low, v);
+  return TYPED(choose_real)(v > high, high, v);
 }

@@ -7,6 +7,7 @@ Shapes come as tuples in the order of the C structures' fields.
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS,
     PyBUF_WRITABLE,
+    PyBuffer_FillInfo,
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
@@ -80,6 +81,11 @@ cdef extern from "fastcnn.h" nogil:
     double fcnn_fma_rounds_f64(int64_t rounds)
 
 
+cdef extern from "buffers.h" nogil:
+    void *fcnn_buffer_take(size_t size, size_t *capacity)
+    void fcnn_buffer_give(void *block, size_t capacity)
+
+
 # --- Configuration -----------------------------------------------------------------------------------------------------
 
 
@@ -147,6 +153,27 @@ cdef class Array:
     cdef void *data(self) noexcept nogil:
         """The first element, or NULL for None."""
         return self.view.buf if self.held else NULL
+
+
+cdef class Memory:
+    """`size` bytes for an array's data, uninitialised; they are used again when the last array on them is gone."""
+
+    cdef void *block
+    cdef size_t capacity
+    cdef Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.size = size
+        self.block = fcnn_buffer_take(size, &self.capacity)
+        if self.block == NULL:
+            raise MemoryError(f"not enough memory for a result of {size} bytes")
+
+    def __dealloc__(self):
+        if self.block != NULL:
+            fcnn_buffer_give(self.block, self.capacity)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.block, self.size, 0, flags)
 
 
 cdef int check(int status, str bad_index="") except -1:

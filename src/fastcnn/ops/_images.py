@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastcnn import _validate
+from fastcnn import _core, _validate
 
 DATA_FORMATS = ("channels_last", "channels_first")
+
+
+#: Results from so many bytes on lie in memory that is kept and used again; below, NumPy's own is as fast.
+_LARGE = 1 << 16
+
+
+def empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
+    """An uninitialised array for a result."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    return np.ndarray(shape, dtype, _core.Memory(size)) if size >= _LARGE else np.empty(shape, dtype)
 
 
 class Layout(NamedTuple):

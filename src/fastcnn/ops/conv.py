@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn._validate import Axis, IntOrPair, Padding
-from fastcnn.ops._images import Layout
+from fastcnn.ops._images import Layout, empty
 
 ACTIVATIONS = (None, "relu")
 
@@ -167,14 +167,14 @@ def conv2d(
     shape = _forward_shape(layout, images, filters, stride, padding, dilation, groups)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    y = np.empty(shape.y, dtype)
+    y = empty(shape.y, dtype)
     _core.conv2d(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), bias, relu, y)
     return layout.from_nhwc(y)
 
 
 def _column_sums(dy: np.ndarray) -> np.ndarray:
     """The gradient by a bias: dy (N, OH, OW, F) summed over all but its last axis."""
-    sums = np.empty(dy.shape[-1], dy.dtype)
+    sums = empty(dy.shape[-1:], dy.dtype)
     _core.column_sums(dy.size // dy.shape[-1], dy.shape[-1], dy, sums)
     return sums
 
@@ -238,11 +238,11 @@ def conv2d_backward(
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
     out = layout.to_nhwc(gradient, dtype)
-    dw = np.empty(filters.shape, dtype)
+    dw = empty(filters.shape, dtype)
     _core.conv2d_weight_gradient(shape, out, layout.to_nhwc(images, dtype), dw)
     if not wants_dx:
         return None, dw, _column_sums(out)
-    dx = np.empty(shape.x, dtype)
+    dx = empty(shape.x, dtype)
     _core.conv2d_input_gradient(shape, out, _validate.contiguous(filters, dtype), None, False, dx)
     return layout.from_nhwc(dx), dw, _column_sums(out)
 
@@ -401,7 +401,7 @@ def conv2d_transpose(
     layout = Layout.of(images, data_format)
     shape = _transposed_shape(layout, images, filters, stride, padding, output_padding, dilation, groups)
     bias = _bias(b, shape.c, dtype)
-    y = np.empty(shape.x, dtype)
+    y = empty(shape.x, dtype)
     _core.conv2d_input_gradient(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), bias, False, y)
     return layout.from_nhwc(y)
 
@@ -462,10 +462,10 @@ def conv2d_transpose_backward(
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
     out = layout.to_nhwc(gradient, dtype)
-    dw = np.empty(filters.shape, dtype)
+    dw = empty(filters.shape, dtype)
     _core.conv2d_weight_gradient(shape, layout.to_nhwc(images, dtype), out, dw)
     if not wants_dx:
         return None, dw, _column_sums(out)
-    dx = np.empty(shape.y, dtype)
+    dx = empty(shape.y, dtype)
     _core.conv2d(shape, out, _validate.contiguous(filters, dtype), None, False, dx)
     return layout.from_nhwc(dx), dw, _column_sums(out)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
+from fastcnn.ops._images import empty
 from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias, _column_sums
 
 _ANY_RANK = range(65)
@@ -61,7 +62,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     shape = _dense_shape(inputs, weights)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    y = np.empty((*inputs.shape[:-1], shape.f), dtype)
+    y = empty((*inputs.shape[:-1], shape.f), dtype)
     _core.conv2d(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu, y)
     return y
 
@@ -109,11 +110,11 @@ def dense_backward(
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
     out = _validate.contiguous(gradient, dtype)
-    dw = np.empty(weights.shape, dtype)
+    dw = empty(weights.shape, dtype)
     _core.conv2d_weight_gradient(shape, out, _validate.contiguous(inputs, dtype), dw)
     if not wants_dx:
         return None, dw, _column_sums(out)
-    dx = np.empty(inputs.shape, dtype)
+    dx = empty(inputs.shape, dtype)
     _core.conv2d_input_gradient(shape, out, _validate.contiguous(weights, dtype), None, False, dx)
     return dx, dw, _column_sums(out)
 
@@ -144,7 +145,7 @@ def relu(x: ArrayLike) -> np.ndarray:
     """
     numbers = _validate.array(x, "x", _ANY_RANK)
     _validate.not_empty(numbers.shape, "x", first=1)
-    y = np.empty(numbers.shape, _validate.working_dtype(x=numbers))
+    y = empty(numbers.shape, _validate.working_dtype(x=numbers))
     _core.relu(y.size, _validate.contiguous(numbers, y.dtype), y)
     return y
 
@@ -179,7 +180,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     _validate.not_empty(result.shape, "y", first=1)
     gradient = _validate.array(dy, "dy", (result.ndim,))
     _validate.same_shape(gradient.shape, result.shape, "dy", "the shape of y,")
-    dx = np.empty(result.shape, _validate.working_dtype(dy=gradient, y=result))
+    dx = empty(result.shape, _validate.working_dtype(dy=gradient, y=result))
     _core.relu_gradient(dx.size, _validate.contiguous(gradient, dx.dtype), _validate.contiguous(result, dx.dtype), dx)
     return dx
 
@@ -214,7 +215,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
     _validate.not_empty(numbers.shape, "x", first=int(numbers.ndim > 1))
     dtype = _validate.working_dtype(x=numbers)
     last = np.moveaxis(numbers, _validate.integer(axis, "axis", -numbers.ndim, numbers.ndim - 1), -1)
-    p = np.empty(last.shape, dtype)
+    p = empty(last.shape, dtype)
     if p.size:
         _core.softmax(p.size // p.shape[-1], p.shape[-1], _validate.contiguous(last, dtype), p)
     return np.ascontiguousarray(np.moveaxis(p, -1, axis))
@@ -256,7 +257,7 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     _validate.not_empty(scores.shape, "logits", first=1)
     dtype = _validate.working_dtype(logits=scores)
     _validate.same_shape(classes.shape, scores.shape[:1], "labels", "one label a row of logits, shape")
-    losses, dlogits = np.empty(len(scores), dtype), np.empty(scores.shape, dtype)
+    losses, dlogits = empty(classes.shape, dtype), empty(scores.shape, dtype)
     _core.softmax_cross_entropy(
         *scores.shape, _validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64), losses, dlogits
     )

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn._validate import IntOrPair, Padding
-from fastcnn.ops._images import Layout
+from fastcnn.ops._images import Layout, empty
 from fastcnn.ops.conv import Conv2DShape
 
 
@@ -76,7 +76,7 @@ def im2col(
     layout = Layout.of(images, data_format)
     _validate.not_empty(images.shape, "x", first=images.ndim - 3)
     s = _patch_shape(layout.nhwc_shape(images.shape), kernel_size, stride, padding, dilation)
-    cols = np.empty(s.y, dtype)
+    cols = empty(s.y, dtype)
     _core.im2col(s, layout.to_nhwc(images, dtype), cols)
     if layout.channels_first:
         cols = cols.reshape(s.n, s.oh * s.ow, s.kh * s.kw, s.c).transpose(0, 3, 2, 1).reshape(s.n, s.f, s.oh * s.ow)
@@ -132,6 +132,6 @@ def col2im(
     _validate.addressable(s.x, np.dtype(np.float64), "the result")
     if layout.channels_first:
         patches = patches.reshape(s.n, s.c, s.kh * s.kw, s.oh * s.ow).transpose(0, 3, 2, 1)
-    x = np.empty(s.x, dtype)
+    x = empty(s.x, dtype)
     _core.col2im(s, _validate.contiguous(patches, dtype), x)
     return layout.from_nhwc(x)

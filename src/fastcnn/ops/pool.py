@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn._validate import Axis, IntOrPair, Padding
-from fastcnn.ops._images import Layout
+from fastcnn.ops._images import Layout, empty
 
 
 class Pool2DShape(NamedTuple):
@@ -165,8 +165,8 @@ def max_pool2d(
     dtype = _validate.working_dtype(x=images)
     shape = Pool2DShape.of(layout.nhwc_shape(images.shape), pool_size, stride, padding, dilation, ceil_mode, False)
     wants_indices = _validate.boolean(return_indices, "return_indices")
-    y = np.empty(shape.y, dtype)
-    indices = np.empty(shape.y, np.int64) if wants_indices else None
+    y = empty(shape.y, dtype)
+    indices = empty(shape.y, np.int64) if wants_indices else None
     _core.max_pool2d(shape, layout.to_nhwc(images, dtype), y, indices)
     return layout.from_nhwc(y) if indices is None else (layout.from_nhwc(y), layout.from_nhwc(indices))
 
@@ -218,7 +218,7 @@ def max_pool2d_backward(
     dn, oh, ow, dc = layout.nhwc_shape(gradient.shape)
     _validate.same_shape((n, c), (dn, dc), "input_shape", "the batch and channels of dy,")
     _validate.addressable(size, np.dtype(np.float64), "the result")
-    dx = np.empty((n, h, w, c), dtype)
+    dx = empty((n, h, w, c), dtype)
     _core.max_pool2d_gradient(n, oh * ow, h * w, c, layout.to_nhwc(gradient, dtype), layout.to_nhwc(winners, np.int64), dx)
     return layout.from_nhwc(dx)
 
@@ -262,7 +262,7 @@ def avg_pool2d(
     images, layout = _images(x, data_format)
     dtype = _validate.working_dtype(x=images)
     shape = Pool2DShape.of(layout.nhwc_shape(images.shape), pool_size, stride, padding, 1, ceil_mode, count_include_pad)
-    y = np.empty(shape.y, dtype)
+    y = empty(shape.y, dtype)
     _core.avg_pool2d(shape, layout.to_nhwc(images, dtype), y)
     return layout.from_nhwc(y)
 
@@ -314,6 +314,6 @@ def avg_pool2d_backward(
     shape = Pool2DShape.of(layout.nhwc_shape(size), pool_size, stride, padding, 1, ceil_mode, count_include_pad)
     _validate.same_shape(gradient.shape, layout.shape_of(*shape.y), "dy", "the shape of the pooling's result,")
     _validate.addressable(size, np.dtype(np.float64), "the result")
-    dx = np.empty(shape.x, dtype)
+    dx = empty(shape.x, dtype)
     _core.avg_pool2d_gradient(shape, layout.to_nhwc(gradient, dtype), dx)
     return layout.from_nhwc(dx)

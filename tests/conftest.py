@@ -1,0 +1,55 @@
+"""What tests of several files share: the kernel sets, outputs that start as NaN, and Keras."""
+
+import functools
+import os
+
+import numpy as np
+import pytest
+from kernels import OUTPUTS
+
+from fastcnn import _core
+
+
+@pytest.fixture(params=[name for name, runs_here in _core.isas().items() if runs_here])
+def isa(request):
+    """Each kernel set that this machine can run, in turn; the one in use before is in use again afterwards."""
+    before = _core.selected_isa()
+    _core.select_isa(request.param)
+    yield request.param
+    _core.select_isa(before)
+
+
+def with_unwritten_outputs(kernel, outputs):
+    """Return `kernel` such that its last `outputs` arguments hold NaN, or the least integer, when it is called."""
+
+    @functools.wraps(kernel)
+    def call(*arguments):
+        for output in arguments[-outputs:]:
+            if output is not None:
+                output.fill(np.nan if output.dtype.kind == "f" else np.iinfo(output.dtype).min)
+        return kernel(*arguments)
+
+    return call
+
+
+@pytest.fixture
+def unwritten_outputs(monkeypatch):
+    """Fill every output with NaN before its kernel runs: what a kernel does not write cannot pass for a result."""
+    for name, outputs in OUTPUTS.items():
+        monkeypatch.setattr(_core, name, with_unwritten_outputs(getattr(_core, name), outputs))
+
+
+@pytest.fixture(scope="session")
+def keras():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    return keras
+
+
+@pytest.fixture(scope="session")
+def tensorflow(keras):
+    import tensorflow
+
+    return tensorflow

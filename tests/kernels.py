@@ -1,0 +1,56 @@
+"""What the tests of the kernels share: cases by name, signed arrays, and layouts."""
+
+import numpy as np
+import pytest
+
+#: Every function of ``fastcnn._core`` that writes arrays: how many of its arguments, the last ones, are written.
+OUTPUTS = {
+    "avg_pool2d": 1,
+    "avg_pool2d_gradient": 1,
+    "col2im": 1,
+    "column_sums": 1,
+    "conv2d": 1,
+    "conv2d_input_gradient": 1,
+    "conv2d_weight_gradient": 1,
+    "im2col": 1,
+    "max_pool2d": 2,
+    "max_pool2d_gradient": 1,
+    "relu": 1,
+    "relu_gradient": 1,
+    "softmax": 1,
+    "softmax_cross_entropy": 2,
+}
+
+#: Numbers about which vectors, tiles and blocks of tiles end, for every kernel set: of 2 to 16 lanes, 4 to 14 rows, 2 or 3 vectors.
+EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 23, 24, 25, 27, 28, 29, 31, 32, 33, 47, 48, 49, 55, 56, 57, 63, 64, 65)
+
+on_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+in_both_layouts = pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+
+
+def by_name(cases):
+    """Run a test for each of `cases`, which it gets by name."""
+    return pytest.mark.parametrize("name", cases)
+
+
+def signed(rng, dtype, *shapes):
+    """Return an array of signed numbers for each of `shapes`."""
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def laid_out(array, data_format):
+    """Return channels-last images, an image or a plane as a contiguous array in `data_format`."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, -3)) if data_format == "channels_first" and array.ndim > 2 else array
+
+
+def channels_last(array, data_format):
+    """Return images, an image or a plane in `data_format` with their channels last."""
+    return np.moveaxis(array, -3, -1) if data_format == "channels_first" and array.ndim > 2 else array
+
+
+def with_special_values(rng, array):
+    """Return a copy of `array` in which one number is NaN, one is Inf and one is -Inf; of fewer than three, as many as there are."""
+    special = array.copy()
+    places = rng.permutation(array.size)[:3]
+    special.flat[places] = np.array([np.nan, np.inf, -np.inf], array.dtype)[: len(places)]
+    return special
