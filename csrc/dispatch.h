@@ -25,8 +25,8 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  microkernels_f32 f32;
-  microkernels_f64 f64;
+  const microkernels_f32 *f32;
+  const microkernels_f64 *f64;
 } fcnn_isa;
 
 #define ISA(name, available) extern const fcnn_isa fcnn_isa_##name;

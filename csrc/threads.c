@@ -17,7 +17,7 @@
 #include "memory.h"
 
 enum {
-  MAX_POOL = 1024,         /* threads that the pool ever starts; larger requests are met with as many */
+  MAX_POOL = 1024,           /* threads that the pool ever starts; larger requests are met with as many */
   SPINS_BEFORE_SLEEP = 4000, /* some tens of microseconds: the time between two kernels of one network */
   SPINS_BEFORE_YIELD = 200,
 };

@@ -52,10 +52,21 @@ static inline int64_t fcnn_grid_pixel(const fcnn_grid *grid, fcnn_cursor at) {
 /* The windows of a convolution's x. */
 static inline fcnn_windows fcnn_conv2d_windows(const fcnn_conv2d_shape *s) {
   return (fcnn_windows){
-      .H = s->H, .W = s->W, .pixel = s->C, .channels = s->C / s->groups, .KH = s->KH, .KW = s->KW,
-      .N = s->N, .OH = s->OH, .OW = s->OW,
-      .step_h = s->stride_h, .step_w = s->stride_w, .tap_h = s->dilation_h, .tap_w = s->dilation_w,
-      .origin_h = -s->pad_top, .origin_w = -s->pad_left,
+      .H = s->H,
+      .W = s->W,
+      .pixel = s->C,
+      .channels = s->C / s->groups,
+      .KH = s->KH,
+      .KW = s->KW,
+      .N = s->N,
+      .OH = s->OH,
+      .OW = s->OW,
+      .step_h = s->stride_h,
+      .step_w = s->stride_w,
+      .tap_h = s->dilation_h,
+      .tap_w = s->dilation_w,
+      .origin_h = -s->pad_top,
+      .origin_w = -s->pad_left,
   };
 }
 

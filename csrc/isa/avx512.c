@@ -2,7 +2,7 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,prefer-vector-width=512"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4"))), apply_to = function)
 #else
 #pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
 #endif

@@ -83,7 +83,7 @@ class _Model(Network):
 
 
 class FastCNN(_Model):
-    """This package."""
+    """Our own model."""
 
     name = "fastcnn"
 
@@ -215,7 +215,7 @@ def onnx_session(nodes: Sequence[Node], rank: int, threads: int) -> Any:
 
 
 def _channels_first_weights() -> list[np.ndarray]:
-    """The weights as libraries with channels first have them: filters OIHW, dense (outputs, inputs), the first one's inputs CHW."""
+    """Return the weights as libraries with channels first have them: filters OIHW, dense (outputs, inputs), inputs in the order CHW."""
     weights = _model(0).get_weights()
     weights[6] = weights[6].reshape(3, 3, 64, -1).transpose(2, 0, 1, 3).reshape(weights[6].shape)
     return [np.ascontiguousarray(weight.transpose(3, 2, 0, 1) if weight.ndim == 4 else weight.T) for weight in weights]

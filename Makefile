@@ -1,0 +1,33 @@
+# For those who work on fastcnn; users need only pip.
+PYTHON ?= python
+
+.PHONY: develop debug test check-c asan tsan neon lint format wheel clean
+
+develop: ## build in place; Python files are used where they are
+	$(PYTHON) -m pip install -e '.[test,dev]'
+
+debug: ## the same with asserts in C and bounds checks in Cython
+	FASTCNN_DEBUG=1 $(PYTHON) -m pip install -e '.[test,dev]'
+
+test:
+	$(PYTHON) -m pytest
+
+check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
+	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
+
+lint:
+	ruff check .
+	ruff format --check .
+	clang-format --dry-run --Werror csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c
+	$(PYTHON) -m mypy
+
+format:
+	ruff check --fix .
+	ruff format .
+	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c
+
+wheel:
+	$(PYTHON) -m build
+
+clean:
+	rm -rf build dist src/*.egg-info src/fastcnn/*.so tests/ctest/build
