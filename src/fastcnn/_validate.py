@@ -77,7 +77,8 @@ def pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
 def padding(value: Any, name: str = "padding") -> CanonicalPadding:
     """Return `value` as "valid", "same" or ((top, bottom), (left, right))."""
     if isinstance(value, str):
-        return choice(value, name, ("valid", "same"))
+        rule: Literal["valid", "same"] = choice(value, name, ("valid", "same"))
+        return rule
     if not _is_sequence(value):
         pixels = integer(value, name, 0)
         return (pixels, pixels), (pixels, pixels)
@@ -208,6 +209,45 @@ def axes(
     return (
         axis(size[0], window[0], stride[0], dilation[0], height, **options),
         axis(size[1], window[1], stride[1], dilation[1], width, **options),
+    )
+
+
+def _transposed_axis(size: int, window: int, stride: int, dilation: int, pad: str | tuple[int, int], output_padding: int) -> Axis:
+    """The geometry of one axis of a transposed convolution: see `transposed_axes`."""
+    span = (window - 1) * dilation + 1
+    if isinstance(pad, str):
+        if output_padding:
+            raise ValueError(f"output_padding must be 0 with padding {pad!r}, which fixes the result's size, got {output_padding}")
+        overlap = max(span - stride, 0)
+        if pad == "valid":
+            return Axis(size * stride + overlap, size, 0, 0, window, stride, dilation)
+        return Axis(size * stride, size, overlap // 2, overlap - overlap // 2, window, stride, dilation)
+    if output_padding >= max(stride, dilation):
+        raise ValueError(
+            f"output_padding must be smaller than stride or dilation, got {output_padding} for stride {stride}, dilation {dilation}"
+        )
+    result = (size - 1) * stride + span + output_padding - sum(pad)
+    if result < 1:
+        raise ValueError(f"padding must leave a pixel of the result, got {pad}, which leaves {result}")
+    return Axis(result, size, *pad, window, stride, dilation)
+
+
+def transposed_axes(
+    size: Sequence[int],
+    window: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    pad: CanonicalPadding,
+    output_padding: Sequence[int] = (0, 0),
+) -> tuple[Axis, Axis]:
+    """The geometry of a transposed convolution of `size` pixels, as that of the convolution which it turns round.
+
+    So the result's size is the axes' `size`, and their `out` is ours. "same" and "valid" are Keras's rules; explicit padding is PyTorch's.
+    """
+    height, width = (pad, pad) if isinstance(pad, str) else pad
+    return (
+        _transposed_axis(size[0], window[0], stride[0], dilation[0], height, output_padding[0]),
+        _transposed_axis(size[1], window[1], stride[1], dilation[1], width, output_padding[1]),
     )
 
 

@@ -255,12 +255,8 @@ class Conv2DTranspose(_Conv):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
         *size, _ = known(input_shape, "N H W C", self.name)
-        return (None, *(self._enlarged(axis, size[axis]) for axis in (0, 1)), self.filters)
-
-    def _enlarged(self, axis: int, size: int) -> int:
-        """Return the output's size along an axis: Keras pads a window that is smaller than the stride to the stride."""
-        stride, span = self.strides[axis], (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
-        return size * stride + (max(span - stride, 0) if self.padding == "valid" else 0)
+        axes = _validate.transposed_axes(size, self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        return (None, *(axis.size for axis in axes), self.filters)
 
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, self.filters, channels), self.kernel_initializer)

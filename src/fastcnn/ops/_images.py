@@ -22,7 +22,7 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """An uninitialised array for a result."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    return np.ndarray(shape, dtype, _core.Memory(size)) if size >= _LARGE else np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, memoryview(_core.Memory(size))) if size >= _LARGE else np.empty(shape, dtype)
 
 
 class Layout(NamedTuple):

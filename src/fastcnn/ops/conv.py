@@ -287,26 +287,6 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int
     return conv2d(plane[None, :, :, None], window[:, :, None, None], [bias], stride=step)[0, :, :, 0]
 
 
-def _transposed_axis(
-    size: int, window: int, stride: int, dilation: int, pad: str | tuple[int, int], output_padding: int | None
-) -> Axis:
-    """One axis of a transposed convolution, as that of the convolution which it is the input gradient of: `size` is its `out`."""
-    span = (window - 1) * dilation + 1
-    if isinstance(pad, str):
-        if output_padding:
-            raise ValueError(f"output_padding must be 0 with padding {pad!r}, which fixes the result's size, got {output_padding}")
-        out = size * stride + (max(span - stride, 0) if pad == "valid" else 0)
-        before = 0 if pad == "valid" else max(span - stride, 0) // 2
-        return Axis(out, size, before, 0, window, stride, dilation)
-    extra = output_padding or 0
-    if extra >= max(stride, dilation):
-        raise ValueError(f"output_padding must be smaller than stride or dilation, got {extra} for stride {stride}, dilation {dilation}")
-    out = (size - 1) * stride + span + extra - sum(pad)
-    if out < 1:
-        raise ValueError(f"padding must leave a pixel of the result, got {pad}, which leaves {out}")
-    return Axis(out, size, pad[0], pad[1], window, stride, dilation)
-
-
 def _transposed_shape(
     layout: Layout,
     x: np.ndarray,
@@ -325,12 +305,13 @@ def _transposed_shape(
         raise ValueError(f"w must have shape (KH, KW, F // groups, C) with C = {c}, got {w.shape} for x {x.shape}")
     if c % groups:
         raise ValueError(f"groups must divide the channels of x, got {groups} groups and {c} channels")
-    strides, dilations = _validate.pair(stride, "stride", 1), _validate.pair(dilation, "dilation", 1)
-    extra, pad = _validate.pair(output_padding, "output_padding", 0), _validate.padding(padding)
-    pads = (pad, pad) if isinstance(pad, str) else pad
-    height, across = (
-        _transposed_axis(size, window, *rest)
-        for size, window, *rest in zip((h, width), (kh, kw), strides, dilations, pads, extra, strict=True)
+    height, across = _validate.transposed_axes(
+        (h, width),
+        (kh, kw),
+        _validate.pair(stride, "stride", 1),
+        _validate.pair(dilation, "dilation", 1),
+        _validate.padding(padding),
+        _validate.pair(output_padding, "output_padding", 0),
     )
     shape = Conv2DShape.of(n, filters * groups, c, groups, height, across)
     _validate.addressable(shape.x, np.dtype(np.float64), "the result")

@@ -257,8 +257,7 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     _validate.not_empty(scores.shape, "logits", first=1)
     dtype = _validate.working_dtype(logits=scores)
     _validate.same_shape(classes.shape, scores.shape[:1], "labels", "one label a row of logits, shape")
-    losses, dlogits = empty(classes.shape, dtype), empty(scores.shape, dtype)
-    _core.softmax_cross_entropy(
-        *scores.shape, _validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64), losses, dlogits
-    )
+    n, k = scores.shape
+    losses, dlogits = empty((n,), dtype), empty((n, k), dtype)
+    _core.softmax_cross_entropy(n, k, _validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64), losses, dlogits)
     return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits

@@ -171,9 +171,7 @@ def max_pool2d(
     return layout.from_nhwc(y) if indices is None else (layout.from_nhwc(y), layout.from_nhwc(indices))
 
 
-def max_pool2d_backward(
-    dy: ArrayLike, indices: ArrayLike, input_shape: Sequence[int], *, data_format: str = "channels_last"
-) -> np.ndarray:
+def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence[int], *, data_format: str = "channels_last") -> np.ndarray:
     """Compute the gradient of ``sum(dy * max_pool2d(x))`` by x: each dy goes to the pixel that won.
 
     Parameters
