@@ -276,7 +276,7 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int
     >>> import fastcnn
     >>> fastcnn.convolve2d([[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0]], [[1, 0], [0, 1]], bias=-1)
     array([[ 1.,  0., -1.],
-           [-1., 1., 0.]])
+           [ 0.,  1.,  0.]])
     """
     plane, window = _validate.array(image, "image", (2,)), _validate.array(kernel, "kernel", (2,))
     _validate.not_empty(plane.shape, "image")
