@@ -21,6 +21,29 @@ static inline void TYPED(store)(REAL *p, TYPED(vec) v) { memcpy(p, &v, sizeof v)
 
 static inline TYPED(vec) TYPED(fill)(REAL value) { return value - (TYPED(vec)){0}; }
 
+static inline TYPED(mask) TYPED(fill_mask)(WHICH value) { return value - (TYPED(mask)){0}; }
+
+/* LANES bytes, each as an integer. */
+static inline TYPED(mask) TYPED(load_bytes)(const uint8_t *p) {
+#if VEC_BYTES
+  typedef uint8_t bytes __attribute__((vector_size(VEC_BYTES / sizeof(REAL))));
+  bytes b;
+  memcpy(&b, p, sizeof b);
+  return __builtin_convertvector(b, TYPED(mask));
+#else
+  return *p;
+#endif
+}
+
+static inline WHICH TYPED(lane)(TYPED(mask) m, int64_t lane) {
+#if VEC_BYTES
+  return m[lane];
+#else
+  (void)lane;
+  return m;
+#endif
+}
+
 /* a where the mask is set, else b. */
 static inline TYPED(mask) TYPED(choose)(TYPED(mask) set, TYPED(mask) a, TYPED(mask) b) {
 #if VEC_BYTES

@@ -12,7 +12,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 cdef extern from "fastcnn.h" nogil:
     """
@@ -55,6 +55,12 @@ cdef extern from "fastcnn.h" nogil:
     int fcnn_column_sums_f64(int64_t rows, int64_t columns, const double *a, double *sums)
     int fcnn_max_pool2d_f32(const fcnn_pool2d_shape *, const float *x, float *y, int64_t *indices)
     int fcnn_max_pool2d_f64(const fcnn_pool2d_shape *, const double *x, double *y, int64_t *indices)
+    int fcnn_max_pool2d_winners_f32(const fcnn_pool2d_shape *, const float *x, float lo, float *y, uint8_t *winners)
+    int fcnn_max_pool2d_winners_f64(const fcnn_pool2d_shape *, const double *x, double lo, double *y, uint8_t *winners)
+    int fcnn_max_pool2d_winners_gradient_f32(
+        const fcnn_pool2d_shape *, const float *dy, const uint8_t *winners, const float *y, float *dx)
+    int fcnn_max_pool2d_winners_gradient_f64(
+        const fcnn_pool2d_shape *, const double *dy, const uint8_t *winners, const double *y, double *dx)
     int fcnn_max_pool2d_gradient_f32(
         int64_t N, int64_t windows, int64_t plane, int64_t C, const float *dy, const int64_t *indices, float *dx)
     int fcnn_max_pool2d_gradient_f64(
@@ -268,6 +274,35 @@ def max_pool2d(shape, x, y, indices):
             status = fcnn_max_pool2d_f64(&s, <double *>x_.data(), <double *>y_.data(), <int64_t *>indices_.data())
         else:
             status = fcnn_max_pool2d_f32(&s, <float *>x_.data(), <float *>y_.data(), <int64_t *>indices_.data())
+    check(status)
+
+
+def max_pool2d_winners(shape, x, bint relu, y, winners):
+    """y and winners (N, OH, OW, C), the latter uint8, from x (N, H, W, C)."""
+    cdef fcnn_pool2d_shape s = pool2d_shape(shape)
+    cdef Array x_ = Array(x), y_ = Array(y, True), winners_ = Array(winners, True)
+    cdef double lo = 0 if relu else -INFINITY
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_max_pool2d_winners_f64(&s, <double *>x_.data(), lo, <double *>y_.data(), <uint8_t *>winners_.data())
+        else:
+            status = fcnn_max_pool2d_winners_f32(&s, <float *>x_.data(), <float>lo, <float *>y_.data(), <uint8_t *>winners_.data())
+    check(status)
+
+
+def max_pool2d_winners_gradient(shape, dy, winners, y, dx):
+    """dx (N, H, W, C) from dy, winners (N, OH, OW, C), and y likewise where a ReLU came with the pooling, or None."""
+    cdef fcnn_pool2d_shape s = pool2d_shape(shape)
+    cdef Array dy_ = Array(dy), winners_ = Array(winners), y_ = Array(y), dx_ = Array(dx, True)
+    cdef int status
+    with nogil:
+        if dy_.is_double():
+            status = fcnn_max_pool2d_winners_gradient_f64(
+                &s, <double *>dy_.data(), <uint8_t *>winners_.data(), <double *>y_.data(), <double *>dx_.data())
+        else:
+            status = fcnn_max_pool2d_winners_gradient_f32(
+                &s, <float *>dy_.data(), <uint8_t *>winners_.data(), <float *>y_.data(), <float *>dx_.data())
     check(status)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,27 +19,30 @@ from fastcnn import layers
 
 #: The images of a training step.
 BATCH = 128
-#: A node of an ONNX model: its operator, its constant inputs, its attributes.
-Node = tuple[str, Sequence[np.ndarray], dict[str, Any]]
 
 
-class Network:
+class Library:
+    """A library, or a way to use it, and the packages that it needs."""
+
+    name: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether the packages are installed."""
+        return all(importlib.util.find_spec(package) for package in cls.packages)
+
+
+class Network(Library):
     """The network in one library, on so many threads; images are float32 (N, 28, 28, 1), labels int64 (N,).
 
     `dropout` can be turned off, to compare what training does.
     """
 
-    name: ClassVar[str]
-    packages: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = True
 
     def __init__(self, threads: int, dropout: float) -> None:
         raise NotImplementedError
-
-    @classmethod
-    def available(cls) -> bool:
-        """Whether the packages that it needs are installed."""
-        return all(importlib.util.find_spec(package) for package in cls.packages)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the probabilities (N, 10)."""
@@ -187,14 +190,22 @@ class OnnxRuntime(Network):
 
     def __init__(self, threads: int, dropout: float) -> None:
         weights = _channels_first_weights()
-        relu, pool = ("Relu", (), {}), ("MaxPool", (), {"kernel_shape": [2, 2], "strides": [2, 2]})
-        conv1, conv2, conv3 = (("Conv", weights[index : index + 2], {}) for index in (0, 2, 4))
-        dense1, dense2 = (("Gemm", weights[index : index + 2], {"transB": 1}) for index in (6, 8))
-        tail: list[Node] = [conv3, relu, ("Flatten", (), {}), dense1, relu, dense2, ("Softmax", (), {})]
+        relu, pool = Node("Relu"), Node("MaxPool", attributes={"kernel_shape": [2, 2], "strides": [2, 2]})
+        conv1, conv2, conv3 = (Node("Conv", weights[index : index + 2]) for index in (0, 2, 4))
+        dense1, dense2 = (Node("Gemm", weights[index : index + 2], {"transB": 1}) for index in (6, 8))
+        tail = [conv3, relu, Node("Flatten"), dense1, relu, dense2, Node("Softmax")]
         self._session = onnx_session([conv1, relu, pool, conv2, relu, pool, *tail], 4, threads)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self._session.run(None, {"x": x.reshape(-1, 1, 28, 28)})[0])
+
+
+class Node(NamedTuple):
+    """A node of an ONNX model: its operator, its constant inputs after the first one, its attributes."""
+
+    operator: str
+    constants: Sequence[np.ndarray] = ()
+    attributes: Mapping[str, Any] = {}
 
 
 def onnx_session(nodes: Sequence[Node], rank: int, threads: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastcnn.layers import activations
 from fastcnn.layers.base import ActivatedLayer, Gradients, Layer
+from fastcnn.layers.pooling import MaxPooling2D
 from fastcnn.losses import Loss
 
 
@@ -56,6 +57,14 @@ class Chain:
         last = self.layers[-1]
         return Chain([*self.layers[:-1], last.without_activation() if isinstance(last, ActivatedLayer) else last])
 
+    def fused(self) -> Chain:
+        """Return the same network for training, with the ReLUs before max poolings taken into the poolings."""
+        layers = self.layers.copy()
+        for index, (layer, after) in enumerate(pairwise(self.layers)):
+            if isinstance(layer, ActivatedLayer) and layer.activation == "relu" and isinstance(after, MaxPooling2D):
+                layers[index : index + 2] = layer.without_activation(), after.after_relu()
+        return Chain(layers)
+
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs for `x` in inference."""
         for layer in self.layers:
@@ -89,7 +98,7 @@ class Objective:
 
     def __init__(self, chain: Chain, loss: Loss) -> None:
         fused = loss.fused_with(chain.final_activation)
-        self._chain = chain.without_final_activation() if fused else chain
+        self._chain = (chain.without_final_activation() if fused else chain).fused()
         self._loss = fused or loss
         self._predictions = activations.get(chain.final_activation if fused else None).forward
 

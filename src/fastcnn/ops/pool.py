@@ -221,6 +221,39 @@ def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence
     return layout.from_nhwc(dx)
 
 
+#: The largest window whose taps fit into a byte.
+MOST_WINNER_TAPS = 255
+
+
+def max_pool2d_winners(
+    x: np.ndarray, pool_size: tuple[int, int], stride: tuple[int, int], padding: Padding, relu: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """`max_pool2d` for networks: the maxima of images (N, H, W, C), through a ReLU if wanted, and which taps won, as bytes.
+
+    The window must have at most `MOST_WINNER_TAPS` taps.
+    """
+    shape = Pool2DShape.of(x.shape, pool_size, stride, padding, 1, False, False)
+    y, winners = empty(shape.y, x.dtype), empty(shape.y, np.uint8)
+    _core.max_pool2d_winners(shape, x, relu, y, winners)
+    return y, winners
+
+
+def max_pool2d_winners_backward(
+    dy: np.ndarray,
+    y: np.ndarray | None,
+    winners: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    pool_size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Padding,
+) -> np.ndarray:
+    """Compute the gradient of `max_pool2d_winners` by x; `y` is its result where it had a ReLU, else None."""
+    shape = Pool2DShape.of(input_shape, pool_size, stride, padding, 1, False, False)
+    dx = empty(shape.x, dy.dtype)
+    _core.max_pool2d_winners_gradient(shape, dy, winners, y, dx)
+    return dx
+
+
 def avg_pool2d(
     x: ArrayLike,
     pool_size: IntOrPair = 2,
