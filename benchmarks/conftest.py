@@ -22,7 +22,7 @@ _PEAKS = 3
 
 
 def _installed(kind: Any) -> Any:
-    """Return `kind`, or skip the benchmark in its name."""
+    """Return `kind`, or skip the benchmark and say for whom."""
     if not kind.available():
         pytest.skip(f"{kind.name} is not installed")
     return kind

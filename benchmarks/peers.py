@@ -7,9 +7,8 @@ ones. The network of `fastcnn train` in each library is `fastcnn._peers`, which 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from workloads import Arrays, Layer
@@ -33,20 +32,11 @@ class Task(NamedTuple):
 Tasks = dict[str, Task]
 
 
-class Peer:
-    """A library, on so many threads."""
-
-    name: ClassVar[str]
-    packages: ClassVar[tuple[str, ...]] = ()
-    networks: ClassVar[tuple[type[_peers.Network], ...]]
+class Peer(_peers.Library):
+    """The functions of a library, on so many threads."""
 
     def __init__(self, threads: int) -> None:
         self.set_threads(threads)
-
-    @classmethod
-    def available(cls) -> bool:
-        """Whether the packages that it needs are installed."""
-        return all(importlib.util.find_spec(package) for package in cls.packages)
 
     def set_threads(self, threads: int) -> None:
         """Use so many threads from now on."""
@@ -70,7 +60,7 @@ class Peer:
 class FastCNN(Peer):
     """The public functions of `fastcnn`."""
 
-    name, networks = "fastcnn", (_peers.FastCNN,)
+    name = "fastcnn"
 
     def set_threads(self, threads: int) -> None:
         fastcnn.set_num_threads(threads)
@@ -95,7 +85,7 @@ class FastCNN(Peer):
 class PyTorch(Peer):
     """PyTorch's functions, eager, on tensors in channels-last memory."""
 
-    name, packages, networks = "PyTorch", ("torch",), (_peers.PyTorch,)
+    name, packages = "PyTorch", ("torch",)
 
     def __init__(self, threads: int) -> None:
         import torch
@@ -143,7 +133,7 @@ class PyTorch(Peer):
 class TensorFlow(Peer):
     """TensorFlow's operations, each traced into a ``tf.function``."""
 
-    name, packages, networks = "TensorFlow", ("tensorflow", "keras"), (_peers.Keras, _peers.KerasFunction)
+    name, packages = "TensorFlow", ("tensorflow",)
 
     def set_threads(self, threads: int) -> None:
         self._tensorflow = _peers.tensorflow(threads)
@@ -198,7 +188,7 @@ class TensorFlow(Peer):
 class OnnxRuntime(Peer):
     """ONNX Runtime: forward only, with weights that it may prepare beforehand, as they are constant."""
 
-    name, packages, networks = "ONNX Runtime", ("onnxruntime", "onnx"), (_peers.OnnxRuntime,)
+    name, packages = "ONNX Runtime", ("onnxruntime", "onnx")
 
     def set_threads(self, threads: int) -> None:
         self._threads = threads
@@ -211,14 +201,15 @@ class OnnxRuntime(Peer):
     def _conv2d(self, layer: Layer, arrays: Arrays) -> Tasks:
         attributes = {"strides": [layer.stride] * 2, "pads": [layer.padding] * 4, "group": layer.groups}
         w = np.ascontiguousarray(arrays.w.transpose(3, 2, 0, 1))
-        return {"forward": Task(self._session(("Conv", (w, arrays.b), attributes), _nhwc_to_nchw(arrays.x)), _nchw_to_nhwc)}
+        return {"forward": Task(self._session(_peers.Node("Conv", (w, arrays.b), attributes), _nhwc_to_nchw(arrays.x)), _nchw_to_nhwc)}
 
     def _dense(self, layer: Layer, arrays: Arrays) -> Tasks:
         x, w = (array.reshape(-1, array.shape[-1]) for array in (arrays.x, arrays.w))
-        return {"forward": Task(self._session(("Gemm", (w, arrays.b), {}), x), _pixels)}
+        return {"forward": Task(self._session(_peers.Node("Gemm", (w, arrays.b)), x), _pixels)}
 
     def max_pool2d(self, x: np.ndarray) -> Task:
-        return Task(self._session(("MaxPool", (), {"kernel_shape": [2, 2], "strides": [2, 2]}), _nhwc_to_nchw(x)), _nchw_to_nhwc)
+        pool = _peers.Node("MaxPool", attributes={"kernel_shape": [2, 2], "strides": [2, 2]})
+        return Task(self._session(pool, _nhwc_to_nchw(x)), _nchw_to_nhwc)
 
 
 def _nhwc_to_nchw(x: np.ndarray) -> np.ndarray:

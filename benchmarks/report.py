@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,59 +96,73 @@ def _line(row: Row) -> str:
 
 # --- Picture -------------------------------------------------------------------------------------------------------------
 
+_LINE_INCHES = 0.22  # of a work
+_LEVEL_POINTS = 11  # of a library's name
+_Panel = dict[str, list[Row]]  # by work
+
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw everybody's time relative to ours, a panel for every kind of work and a line for every work, and write it to `path`."""
+    """Draw everybody's time relative to ours, a panel for every kind of work and a line for every work, and write it to `path`.
+
+    Kinds of the same works stand side by side, the others below them.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    others = [row for row in rows if row.by != US and row.ratio is not None]
-    kinds = list(dict.fromkeys(row.kind for row in others))
-    panels = [[row for row in others if row.kind == kind] for kind in kinds]
-    works = [list(dict.fromkeys(row.work for row in panel)) for panel in panels]
-    height = max(map(len, works))
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(3.6 * len(panels) + 1, 0.24 * height + 2.2), squeeze=False, layout="constrained")
-    for place, (axis, kind, panel, names) in enumerate(zip(axes[0], kinds, panels, works, strict=True)):
-        _draw_panel(axis, panel, names, height)
-        axis.set_xlabel("time ÷ fastcnn's")
-        axis.set_title(kind, loc="left", fontweight="bold", pad=14 * len({row.by for row in panel}) + 6)
-        if place and names == works[place - 1]:
-            axis.set_yticklabels([])
-    figure.savefig(path, dpi=150)
+    panels: dict[str, _Panel] = {}
+    for row in rows:
+        if row.by != US and row.ratio is not None:
+            panels.setdefault(row.kind, {}).setdefault(row.work, []).append(row)
+    bands: dict[tuple[str, ...], list[str]] = {}
+    for kind, panel in panels.items():
+        bands.setdefault(tuple(panel), []).append(kind)
+    heights = [_LINE_INCHES * len(works) + 1.5 for works in bands]
+    figure = pyplot.figure(figsize=(11, sum(heights)), layout="constrained")
+    grid = figure.subfigures(len(bands), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for band, kinds in zip(grid, bands.values(), strict=True):
+        axes = band.subplots(1, len(kinds), sharex=True, sharey=True, squeeze=False)[0]
+        for axis, kind in zip(axes, kinds, strict=True):
+            _draw_panel(axis, kind, panels[kind])
+        _scale(axes[0], [row.ratio or 1 for kind in kinds for work in panels[kind].values() for row in work])
+    figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
 
-def _draw_panel(axis: Any, panel: Sequence[Row], works: Sequence[str], height: int) -> None:
-    """Draw a mark for every row of `panel`: at its ratio, in the line of its work."""
+def _draw_panel(axis: Any, kind: str, panel: _Panel) -> None:
+    """Draw a mark for every library at its ratio, a line for every work, and a name for every library on its first mark."""
+    from matplotlib.transforms import offset_copy
+
     axis.axvline(1, color="black", linewidth=1)
-    axis.hlines(range(len(works)), *_limits(row.ratio for row in panel), color="0.9", linewidth=0.8, zorder=0)
-    first = {}
-    for row in panel:
+    marked: dict[str, tuple[float, float]] = {US: (1, -0.5)}
+    for line, row in ((line, row) for line, work in enumerate(panel.values()) for row in work):
         marker, color = _MARKERS[row.by]
-        axis.plot(row.ratio, works.index(row.work), marker, color=color, markeredgecolor="black", markersize=7, alpha=0.85)
-        first.setdefault(row.by, row)
-    for level, row in enumerate(sorted(first.values(), key=lambda row: row.ratio, reverse=True)):
-        axis.annotate(
-            row.by,
-            (row.ratio, works.index(row.work)),
-            xytext=(row.ratio, 1.01 + 0.035 * level),
-            textcoords=("data", "axes fraction"),
-            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.8},
-            fontsize=8,
-        )
-    axis.set_xscale("log")
-    axis.set_yticks(range(len(works)), works)
-    axis.set_ylim(height - 0.5, -0.5)
+        axis.plot(row.ratio, line, marker, color=color, markeredgecolor="black", markersize=7, alpha=0.85)
+        marked.setdefault(row.by, (row.ratio or 1, line))
+    for level, (name, place) in enumerate(sorted(marked.items(), key=lambda item: -item[1][0])):  # so that no leader crosses a name
+        above = offset_copy(axis.get_xaxis_transform(), axis.figure.get_figure(root=True), y=_LEVEL_POINTS * (level + 1), units="points")
+        leader = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3, "relpos": (0, 0)}
+        axis.annotate(name, place, (place[0], 1), textcoords=above, arrowprops=leader, fontsize=8)
+    axis.set(xlabel="time ÷ fastcnn's (on the right: slower)", ylim=(len(panel) - 0.4, -0.6))
+    axis.set_yticks(range(len(panel)), panel)
+    axis.set_title(kind, loc="left", fontweight="bold", pad=_LEVEL_POINTS * (len(marked) + 1))
+    axis.grid(axis="y", color="0.9")
+    axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(left=False)
 
 
-def _limits(ratios: Iterable[float | None]) -> tuple[float, float]:
-    """Return the smallest and the largest of `ratios` and 1."""
-    values = [1.0, *(ratio for ratio in ratios if ratio is not None)]
-    return min(values), max(values)
+def _scale(axis: Any, ratios: Sequence[float]) -> None:
+    """Give `axis`, and those that share it, a logarithmic scale that has all of `ratios` in it."""
+    from matplotlib import ticker
+
+    low, high = min(0.5, *ratios) / 1.25, max(2, *ratios) * 1.25
+    axis.set_xscale("log")
+    axis.set_xlim(low, high)
+    axis.xaxis.set_major_locator(ticker.LogLocator(2 if high / low < 200 else 10))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(ticker.NullLocator())
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -94,7 +94,7 @@ def expected(layer: Layer, op: str) -> np.ndarray:
     padded = np.pad(x, ((0, 0), margin, margin, (0, 0)))
     y, dx, dw = np.zeros_like(dy), np.zeros_like(padded), np.zeros_like(w)
     for kh, kw, channels, filters in _taps(layer):
-        rows, columns = (slice(tap, tap + (size - 1) * layer.stride + 1, layer.stride) for tap, size in zip((kh, kw), dy.shape[1:3], strict=True))
+        rows, columns = (slice(tap, tap + (out - 1) * layer.stride + 1, layer.stride) for tap, out in ((kh, y.shape[1]), (kw, y.shape[2])))
         pixels = padded[:, rows, columns, channels]
         if op == "forward":
             y[..., filters] += pixels @ w[kh, kw, :, filters]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastcnn
-from fastcnn import cli, datasets, models
+from fastcnn import cli, datasets, models, networks
 from fastcnn.datasets import mnist, mnist_sample
 
 
@@ -34,7 +34,7 @@ def few_digits(monkeypatch):
 def trained():
     """A model that reads digits, trained once for this module."""
     fastcnn.random.set_seed(1)
-    model = cli.mnist_network()
+    model = networks.mnist_network()
     (x, y), _ = mnist_sample.load_data()
     model.fit(x[:3000] / 255, y[:3000], batch_size=32, epochs=3, verbose=0)
     return model

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 import fastcnn
-from fastcnn import layers
+from fastcnn import layers, networks
 
 #: The images of a training step.
 BATCH = 128
@@ -59,9 +59,7 @@ class Network(Library):
 
 def _model(dropout: float) -> fastcnn.Sequential:
     """Our network, compiled, with the same weights every time; its biases are not zero, which would hide one left out."""
-    from fastcnn.cli import mnist_network
-
-    model, rng = mnist_network(), np.random.default_rng(1)
+    model, rng = networks.mnist_network(), np.random.default_rng(1)
     shapes = [weight.shape for weight in model.get_weights()]
     model.set_weights([rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.05, shape) for shape in shapes])
     for layer in model.layers:

@@ -110,6 +110,7 @@ def _natural(text: str) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from fastcnn import networks
     from fastcnn.io import archive
 
     output = archive.check_writable(arguments.output)
@@ -123,7 +124,7 @@ def _train(arguments: argparse.Namespace) -> None:
     say = _silent if arguments.json else print
     say(_describe(name, arguments.data, digits))
     say(f"Training for {epochs} epochs in steps of {arguments.batch_size} images, on {fastcnn.get_num_threads()} threads.")
-    model = mnist_network()
+    model = networks.mnist_network()
     start = time.perf_counter()
     model.fit(_as_input(x_train), y_train, batch_size=arguments.batch_size, epochs=epochs, verbose=0 if arguments.json else "auto")
     seconds = time.perf_counter() - start
@@ -149,7 +150,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     model = _load_model(arguments.model)
-    _compile(model)
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     name, digits = _load(arguments.data)
     x_test, y_test = digits[1]
     loss, accuracy = model.evaluate(_as_input(x_test), y_test, batch_size=128, verbose=0)
@@ -192,33 +193,6 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 # --- Their parts ---------------------------------------------------------------------------------------------------------
-
-
-def mnist_network() -> Sequential:
-    """Return a fresh network for MNIST: three convolutions and two dense layers, 93,322 parameters, compiled with Adam."""
-    from fastcnn import layers, models
-
-    model = models.Sequential(
-        [
-            layers.Input(shape=(28, 28, 1)),
-            layers.Conv2D(32, (3, 3), activation="relu"),
-            layers.MaxPooling2D((2, 2)),
-            layers.Conv2D(64, (3, 3), activation="relu"),
-            layers.MaxPooling2D((2, 2)),
-            layers.Conv2D(64, (3, 3), activation="relu"),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax"),
-        ],
-        name="mnist",
-    )
-    _compile(model)
-    return model
-
-
-def _compile(model: Sequential) -> None:
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
 def _load(data: str) -> tuple[str, Digits]:

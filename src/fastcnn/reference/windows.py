@@ -176,9 +176,9 @@ def transpose_axes(
 
 
 def _transpose_axis(out: int, window: int, stride: int, dilation: int, padding: str | tuple[int, int], output_padding: int) -> Axis:
-    if padding == "same":
-        return window_axis(out * stride, window, stride, dilation, "same")
-    if padding == "valid":
+    if isinstance(padding, str):
+        if padding == "same":
+            return window_axis(out * stride, window, stride, dilation, "same")
         return Axis(out * stride + max(_span(window, dilation) - stride, 0), out, 0, 0, window, stride, dilation)
     before, after = padding
     size = (out - 1) * stride + _span(window, dilation) - before - after + output_padding
