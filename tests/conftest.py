@@ -20,13 +20,13 @@ def isa(request):
 
 
 def with_unwritten_outputs(kernel, outputs):
-    """Return `kernel` such that its last `outputs` arguments hold NaN, or the least integer, when it is called."""
+    """Return `kernel` such that its last `outputs` arguments hold NaN, or the largest integer, when it is called."""
 
     @functools.wraps(kernel)
     def call(*arguments):
         for output in arguments[-outputs:]:
             if output is not None:
-                output.fill(np.nan if output.dtype.kind == "f" else np.iinfo(output.dtype).min)
+                output.fill(np.nan if output.dtype.kind == "f" else np.iinfo(output.dtype).max)
         return kernel(*arguments)
 
     return call

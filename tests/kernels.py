@@ -15,6 +15,8 @@ OUTPUTS = {
     "im2col": 1,
     "max_pool2d": 2,
     "max_pool2d_gradient": 1,
+    "max_pool2d_winners": 2,
+    "max_pool2d_winners_gradient": 1,
     "relu": 1,
     "relu_gradient": 1,
     "softmax": 1,

@@ -1,7 +1,6 @@
 """Layers, the tutorial's network and its training, against Keras with the same weights."""
 
 import copy
-import os
 
 import numpy as np
 import pytest
@@ -37,21 +36,6 @@ LAYERS = {
     "activation, relu": (lambda of: of.Activation("relu"), (3, 4, 5)),
     "activation, softmax": (lambda of: of.Activation("softmax"), (6,)),
 }
-
-
-@pytest.fixture(scope="session")
-def keras():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
-    return keras
-
-
-@pytest.fixture(scope="session")
-def tensorflow(keras):
-    import tensorflow
-
-    return tensorflow
 
 
 def tutorial_network(of, sequential, rate):

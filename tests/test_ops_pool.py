@@ -1,4 +1,4 @@
-"""Pooling and its gradients against the reference's loops, on every kernel set; outputs start as NaN, indices as the least integer."""
+"""Pooling and its gradients against the reference's loops, on every kernel set; outputs start as NaN, indices as the largest integer."""
 
 import functools
 
@@ -9,6 +9,7 @@ from kernels import EDGES, by_name, channels_last, in_both_layouts, laid_out, on
 
 import fastcnn
 from fastcnn import reference
+from fastcnn.ops import pool
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 
@@ -88,6 +89,26 @@ def test_max_pool2d_its_indices_and_its_gradient(isa, name, values, dtype, data_
     assert_same_bits(channels_last(fastcnn.max_pool2d(given, **options), data_format), y)
     our_dx = fastcnn.max_pool2d_backward(laid_out(dy, data_format), our_indices, given.shape, data_format=data_format)
     assert_close(channels_last(our_dx, data_format), dx, terms=256, scale=scale)
+
+
+@on_both_dtypes
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("values", ["negative", "ties", "nan and infinities"])
+@by_name([name for name, (shape, options) in POOLINGS.items() if len(shape) == 4 and "ceil_mode" not in options])
+def test_max_pool2d_winners_and_their_gradient(isa, name, values, relu, dtype):
+    """What networks train with: a byte for each winner, and perhaps a ReLU in the same pass."""
+    _, options = POOLINGS[name]
+    x, y, indices, dy, dx, scale = maxima(name, values, dtype)
+    pool_size, stride, padding = options.get("pool_size", 2), options.get("stride"), options.get("padding", 0)
+    if relu:
+        y, slopes = reference.relu(y), reference.relu_backward(dy, y)
+        backward = functools.partial(reference.max_pool2d_backward, indices=indices, input_shape=x.shape)
+        dx, scale = backward(slopes), scale_of(backward, slopes)
+    ours, winners = pool.max_pool2d_winners(x, pool_size, stride, padding, relu)
+    assert winners.dtype == np.uint8
+    assert_close(ours, y, terms=1, scale=0.0)
+    our_dx = pool.max_pool2d_winners_backward(dy, ours if relu else None, winners, x.shape, pool_size, stride, padding)
+    assert_close(our_dx, dx, terms=256, scale=scale)
 
 
 @functools.cache
@@ -178,12 +199,12 @@ def test_gradient_of_max_pool2d_by_central_differences(isa, name):
 @by_name(["overlapping", "padded unevenly", "ceil, padded", "a plane, padded"])
 def test_gradient_of_avg_pool2d_by_central_differences(isa, name, count_include_pad):
     shape, options = POOLINGS[name]
-    pool = functools.partial(fastcnn.avg_pool2d, count_include_pad=count_include_pad, **options)
+    means = functools.partial(fastcnn.avg_pool2d, count_include_pad=count_include_pad, **options)
     rng = np.random.default_rng(6)
     x = rng.standard_normal(shape)
-    dy = rng.standard_normal(pool(x).shape)
+    dy = rng.standard_normal(means(x).shape)
     dx = fastcnn.avg_pool2d_backward(dy, shape, count_include_pad=count_include_pad, **options)
-    assert_gradient(dx, pool, x, dy, terms=12, scale=scale_of(pool, x))
+    assert_gradient(dx, means, x, dy, terms=12, scale=scale_of(means, x))
 
 
 @on_both_dtypes
