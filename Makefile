@@ -18,13 +18,13 @@ check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers
 lint:
 	ruff check .
 	ruff format --check .
-	clang-format --dry-run --Werror csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c
+	clang-format --dry-run --Werror csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
 	$(PYTHON) -m mypy
 
 format:
 	ruff check --fix .
 	ruff format .
-	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c
+	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
 
 wheel:
 	$(PYTHON) -m build

@@ -27,6 +27,12 @@ static void before_fork(void) { pthread_mutex_lock(&cache.lock); }
 static void after_fork(void) { pthread_mutex_unlock(&cache.lock); }
 static void register_fork(void) { pthread_atfork(before_fork, after_fork, after_fork); }
 
+static void lock(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, register_fork);
+  pthread_mutex_lock(&cache.lock);
+}
+
 static void remove_kept(int index) {
   cache.bytes -= cache.kept[index].capacity;
   cache.count--;
@@ -34,7 +40,7 @@ static void remove_kept(int index) {
 }
 
 void *fcnn_buffer_take(size_t size, size_t *capacity) {
-  pthread_mutex_lock(&cache.lock);
+  lock();
   int best = -1; /* the smallest that is large enough, and wastes no more than a quarter */
   for (int i = 0; i < cache.count; i++) {
     const size_t have = cache.kept[i].capacity;
@@ -53,15 +59,13 @@ void *fcnn_buffer_take(size_t size, size_t *capacity) {
 }
 
 void fcnn_buffer_give(void *block, size_t capacity) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, register_fork);
   if (capacity > MOST_BYTES / 2) {
     free(block);
     return;
   }
   void *dropped[MOST_BLOCKS + 1];
   int drops = 0;
-  pthread_mutex_lock(&cache.lock);
+  lock();
   while (cache.count == MOST_BLOCKS || (cache.count > 0 && cache.bytes + capacity > MOST_BYTES)) {
     dropped[drops++] = cache.kept[0].block;
     remove_kept(0);

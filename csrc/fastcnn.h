@@ -19,8 +19,8 @@ enum fcnn_status {
   FCNN_NO_ISA = 4,      /* kernels of that name are here, but the machine cannot run them */
 };
 
-/* A convolution of x (N, H, W, C) with w (KH, KW, C / groups, F) to y (N, OH, OW, F). Padding pixels are zeros, pad_top rows
-   and pad_left columns of them before pixel (0, 0); those after follow from OH and OW. */
+/* A convolution of x (N, H, W, C) with w (KH, KW, C / groups, F) to y (N, OH, OW, F). Padding pixels add nothing (not
+   even 0 times infinity): pad_top rows and pad_left columns of them lie before pixel (0, 0); those after follow from OH and OW. */
 typedef struct {
   int64_t N, H, W, C, F, KH, KW, OH, OW;
   int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, groups;

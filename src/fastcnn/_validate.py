@@ -53,7 +53,7 @@ def boolean(value: Any, name: str) -> bool:
 def choice(value: Any, name: str, options: Sequence[str | None]) -> Any:
     """Return `value` if it is one of `options`."""
     wanted = ", ".join(repr(option) for option in options)
-    if value is not None and not isinstance(value, str):
+    if not (isinstance(value, str) or (value is None and None in options)):
         raise TypeError(f"{name} must be one of {wanted}, got {value!r} of type {type(value).__name__}")
     if value not in options:
         raise ValueError(f"{name} must be one of {wanted}, got {value!r}")

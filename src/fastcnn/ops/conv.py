@@ -119,7 +119,7 @@ def conv2d(
     stride, dilation : int or (int, int)
         Pixels from one window, one tap, to the next; for height and width.
     padding : int, (int, int), ((int, int), (int, int)), "valid" or "same"
-        Zeros around the image: for both axes, for each, before and after on each; "valid" is none, and "same" gives
+        Pixels around the image that add nothing: for both axes, for each, before and after on each; "valid" is none, "same" gives
         ``ceil(H / stride)`` rows by TensorFlow's rule, the odd one after.
     groups : int
         Cut channels and filters into so many groups that do not see each other.
@@ -284,6 +284,8 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int
     if _validate.array(bias, "bias", (0,)).dtype.kind not in "biuf":
         raise TypeError(f"bias must be a number, got {bias!r}")
     step = _validate.integer(stride, "stride", 1)
+    _validate.working_dtype(image=plane, kernel=window)
+    _validate.axes(plane.shape, window.shape, (step, step), (1, 1), "valid", names="kernel image padding")
     return conv2d(plane[None, :, :, None], window[:, :, None, None], [bias], stride=step)[0, :, :, 0]
 
 

@@ -129,7 +129,7 @@ def col2im(
     s = _patch_shape(layout.nhwc_shape(size), kernel_size, stride, padding, dilation)
     wanted = (s.n, s.f, s.oh * s.ow) if layout.channels_first else s.y
     _validate.same_shape(patches.shape, wanted if layout.ndim == 4 else wanted[1:], "cols", "the shape that im2col gives,")
-    _validate.addressable(s.x, np.dtype(np.float64), "the result")
+    _validate.addressable(s.x, np.dtype(np.float64), "input_shape")
     if layout.channels_first:
         patches = patches.reshape(s.n, s.c, s.kh * s.kw, s.oh * s.ow).transpose(0, 3, 2, 1)
     x = empty(s.x, dtype)

@@ -68,7 +68,9 @@ class Pool2DShape(NamedTuple):
             _validate.padding(padding),
             _validate.boolean(ceil_mode, "ceil_mode"),
         )
-        return cls._of_axes(n, c, height, width, count_padding)
+        shape = cls._of_axes(n, c, height, width, count_padding)
+        _validate.addressable(shape.y, np.dtype(np.float64), "x")
+        return shape
 
     @classmethod
     def _of_axes(cls, n: int, c: int, height: Axis, width: Axis, count_padding: bool) -> Pool2DShape:
@@ -215,7 +217,7 @@ def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence
     n, h, w, c = layout.nhwc_shape(size)
     dn, oh, ow, dc = layout.nhwc_shape(gradient.shape)
     _validate.same_shape((n, c), (dn, dc), "input_shape", "the batch and channels of dy,")
-    _validate.addressable(size, np.dtype(np.float64), "the result")
+    _validate.addressable(size, np.dtype(np.float64), "input_shape")
     dx = empty((n, h, w, c), dtype)
     _core.max_pool2d_gradient(n, oh * ow, h * w, c, layout.to_nhwc(gradient, dtype), layout.to_nhwc(winners, np.int64), dx)
     return layout.from_nhwc(dx)
@@ -342,9 +344,9 @@ def avg_pool2d_backward(
     layout = Layout.of(gradient, data_format)
     size = _validate.shape(input_shape, "input_shape", (gradient.ndim,))
     _validate.not_empty(size, "input_shape", first=int(gradient.ndim == 4))
+    _validate.addressable(size, np.dtype(np.float64), "input_shape")
     shape = Pool2DShape.of(layout.nhwc_shape(size), pool_size, stride, padding, 1, ceil_mode, count_include_pad)
     _validate.same_shape(gradient.shape, layout.shape_of(*shape.y), "dy", "the shape of the pooling's result,")
-    _validate.addressable(size, np.dtype(np.float64), "the result")
     dx = empty(shape.x, dtype)
     _core.avg_pool2d_gradient(shape, layout.to_nhwc(gradient, dtype), dx)
     return layout.from_nhwc(dx)
