@@ -302,7 +302,7 @@ def bad_indices():
         yield Case(43, "softmax_cross_entropy", {"labels": np.zeros(3, dtype)}, TypeError, "labels")
     for size in [(1, 6, 8, 3), (0, 6, 8, 3), (2, 6, 8, 4), (1_900_000_000,) * 4]:
         yield Case(44, "max_pool2d_backward", {"input_shape": size}, ValueError, "input_shape")
-        yield Case(50, "avg_pool2d_backward", {"input_shape": size}, ValueError, "dy")
+        yield Case(50, "avg_pool2d_backward", {"input_shape": size}, ValueError, "dy|input_shape")
     none = np.zeros((0, 3, 4, 3), int)
     yield Case(44, "max_pool2d_backward", {"dy": none, "indices": none}, ValueError, "input_shape")
     for operation in ("max_pool2d_backward", "avg_pool2d_backward"):
