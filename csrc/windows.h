@@ -2,6 +2,7 @@
 #ifndef FASTCNN_WINDOWS_H
 #define FASTCNN_WINDOWS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,8 +50,23 @@ static inline int64_t fcnn_grid_pixel(const fcnn_grid *grid, fcnn_cursor at) {
   return (at.n * grid->H + at.i * grid->step_h + grid->origin_h) * grid->W + at.j * grid->step_w + grid->origin_w;
 }
 
+/* What every caller promises about a shape; a debug build checks it. */
+static inline void fcnn_assert_conv2d(const fcnn_conv2d_shape *s) {
+  assert(s->N >= 0 && s->H > 0 && s->W > 0 && s->C > 0 && s->F > 0 && s->KH > 0 && s->KW > 0 && s->OH > 0 && s->OW > 0);
+  assert(s->stride_h > 0 && s->stride_w > 0 && s->dilation_h > 0 && s->dilation_w > 0 && s->pad_top >= 0 && s->pad_left >= 0);
+  (void)s;
+}
+
+static inline void fcnn_assert_pool2d(const fcnn_pool2d_shape *s) {
+  assert(s->N >= 0 && s->H > 0 && s->W > 0 && s->C > 0 && s->KH > 0 && s->KW > 0 && s->OH > 0 && s->OW > 0);
+  assert(s->stride_h > 0 && s->stride_w > 0 && s->dilation_h > 0 && s->dilation_w > 0);
+  assert(s->pad_top >= 0 && s->pad_left >= 0 && s->pad_bottom >= 0 && s->pad_right >= 0);
+  (void)s;
+}
+
 /* The windows of a convolution's x. */
 static inline fcnn_windows fcnn_conv2d_windows(const fcnn_conv2d_shape *s) {
+  fcnn_assert_conv2d(s);
   return (fcnn_windows){
       .H = s->H,
       .W = s->W,
