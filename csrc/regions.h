@@ -20,7 +20,7 @@ typedef struct {
 typedef struct {
   fcnn_segment *rows, *cols;
   int64_t row_count, col_count;
-  /* All regions' windows, cut into tiles of at most tile_windows of one region: region r has tiles [first_tile[r], first_tile[r + 1]). */
+  /* All regions' windows, cut into tiles of one region, as equal as can be, of at most tile_windows: region r has tiles [first_tile[r], first_tile[r + 1]). */
   int64_t tile_windows, *first_tile;
 } fcnn_regions;
 
@@ -91,18 +91,28 @@ static fcnn_tile fcnn_tile_at(const fcnn_regions *regions, const fcnn_windows *w
       high = middle;
   }
   const fcnn_segment rows = regions->rows[low / regions->col_count], cols = regions->cols[low % regions->col_count];
-  const int64_t first = (tile - regions->first_tile[low]) * regions->tile_windows;
   const int64_t all = windows->N * (rows.end - rows.begin) * (cols.end - cols.begin);
-  return (fcnn_tile){rows, cols, first, fcnn_min(regions->tile_windows, all - first)};
+  const int64_t tiles = regions->first_tile[low + 1] - regions->first_tile[low], index = tile - regions->first_tile[low];
+  const int64_t share = all / tiles, larger = all % tiles; /* so many tiles have one window more */
+  return (fcnn_tile){rows, cols, index * share + fcnn_min(index, larger), share + (index < larger)};
 }
 
-/* The first window of a tile; fcnn_tile_next gives the others. Rows and columns count from the region's own. */
+/* The first window of a tile. Rows and columns count from the region's own. */
 static inline fcnn_cursor fcnn_tile_begin(const fcnn_tile *tile) {
   return fcnn_cursor_at(tile->first, tile->rows.end - tile->rows.begin, tile->cols.end - tile->cols.begin);
 }
 
-static inline void fcnn_tile_next(const fcnn_tile *tile, fcnn_cursor *at) {
-  fcnn_cursor_next(at, tile->rows.end - tile->rows.begin, tile->cols.end - tile->cols.begin);
+/* How many windows of the tile, after `done`, lie side by side from `at` on: the rest of the line, or of the tile. */
+static inline int64_t fcnn_tile_line(const fcnn_tile *tile, fcnn_cursor at, int64_t done) {
+  return fcnn_min(tile->cols.end - tile->cols.begin - at.j, tile->count - done);
+}
+
+/* Moves on by what fcnn_tile_line said, to the next line. */
+static inline void fcnn_tile_next_line(const fcnn_tile *tile, fcnn_cursor *at) {
+  at->j = 0;
+  if (++at->i < tile->rows.end - tile->rows.begin) return;
+  at->i = 0;
+  at->n++;
 }
 
 /* Where the patch of window `at` of a tile begins: numbers from the first of the source, at its first tap on the plane. */

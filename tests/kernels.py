@@ -11,7 +11,7 @@ OUTPUTS = {
     "column_sums": 1,
     "conv2d": 1,
     "conv2d_input_gradient": 1,
-    "conv2d_weight_gradient": 1,
+    "conv2d_weight_gradient": 2,
     "im2col": 1,
     "max_pool2d": 2,
     "max_pool2d_gradient": 1,
@@ -23,7 +23,7 @@ OUTPUTS = {
     "softmax_cross_entropy": 2,
 }
 
-#: Numbers about which vectors, tiles and blocks of tiles end, for every kernel set: of 2 to 16 lanes, 4 to 14 rows, 2 or 3 vectors.
+#: Numbers about which vectors, tiles and blocks of tiles end, for every kernel set: of 2 to 16 lanes, 4 to 8 rows, 2 to 4 vectors.
 EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 23, 24, 25, 27, 28, 29, 31, 32, 33, 47, 48, 49, 55, 56, 57, 63, 64, 65)
 
 on_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])

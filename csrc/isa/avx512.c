@@ -9,8 +9,8 @@
 
 #define ISA_NAME avx512
 #define VEC_BYTES 64
-#define MR 14
-#define NV 2
+#define MR 6
+#define NV 4
 #define REGISTERS 32
 #include "../isa_unit.inc"
 

@@ -49,8 +49,8 @@ cdef extern from "fastcnn.h" nogil:
         const fcnn_conv2d_shape *, const float *dy, const float *w, const float *bias, float lo, float hi, float *dx)
     int fcnn_conv2d_input_gradient_f64(
         const fcnn_conv2d_shape *, const double *dy, const double *w, const double *bias, double lo, double hi, double *dx)
-    int fcnn_conv2d_weight_gradient_f32(const fcnn_conv2d_shape *, const float *dy, const float *x, float *dw)
-    int fcnn_conv2d_weight_gradient_f64(const fcnn_conv2d_shape *, const double *dy, const double *x, double *dw)
+    int fcnn_conv2d_weight_gradient_f32(const fcnn_conv2d_shape *, const float *dy, const float *x, float *dw, float *db)
+    int fcnn_conv2d_weight_gradient_f64(const fcnn_conv2d_shape *, const double *dy, const double *x, double *dw, double *db)
     int fcnn_column_sums_f32(int64_t rows, int64_t columns, const float *a, float *sums)
     int fcnn_column_sums_f64(int64_t rows, int64_t columns, const double *a, double *sums)
     int fcnn_max_pool2d_f32(const fcnn_pool2d_shape *, const float *x, float *y, int64_t *indices)
@@ -239,16 +239,18 @@ def conv2d_input_gradient(shape, dy, w, bias, bint relu, dx):
     check(status)
 
 
-def conv2d_weight_gradient(shape, dy, x, dw):
-    """dw (KH, KW, C / groups, F) from dy (N, OH, OW, F), x (N, H, W, C)."""
+def conv2d_weight_gradient(shape, dy, x, dw, db):
+    """dw (KH, KW, C / groups, F) and db (F), or None, from dy (N, OH, OW, F), x (N, H, W, C)."""
     cdef fcnn_conv2d_shape s = conv2d_shape(shape)
-    cdef Array dy_ = Array(dy), x_ = Array(x), dw_ = Array(dw, True)
+    cdef Array dy_ = Array(dy), x_ = Array(x), dw_ = Array(dw, True), db_ = Array(db, True)
     cdef int status
     with nogil:
         if dy_.is_double():
-            status = fcnn_conv2d_weight_gradient_f64(&s, <double *>dy_.data(), <double *>x_.data(), <double *>dw_.data())
+            status = fcnn_conv2d_weight_gradient_f64(
+                &s, <double *>dy_.data(), <double *>x_.data(), <double *>dw_.data(), <double *>db_.data())
         else:
-            status = fcnn_conv2d_weight_gradient_f32(&s, <float *>dy_.data(), <float *>x_.data(), <float *>dw_.data())
+            status = fcnn_conv2d_weight_gradient_f32(
+                &s, <float *>dy_.data(), <float *>x_.data(), <float *>dw_.data(), <float *>db_.data())
     check(status)
 
 

@@ -172,13 +172,6 @@ def conv2d(
     return layout.from_nhwc(y)
 
 
-def _column_sums(dy: np.ndarray) -> np.ndarray:
-    """The gradient by a bias: dy (N, OH, OW, F) summed over all but its last axis."""
-    sums = empty(dy.shape[-1:], dy.dtype)
-    _core.column_sums(dy.size // dy.shape[-1], dy.shape[-1], dy, sums)
-    return sums
-
-
 def conv2d_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -238,13 +231,13 @@ def conv2d_backward(
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
     out = layout.to_nhwc(gradient, dtype)
-    dw = empty(filters.shape, dtype)
-    _core.conv2d_weight_gradient(shape, out, layout.to_nhwc(images, dtype), dw)
+    dw, db = empty(filters.shape, dtype), empty((shape.f,), dtype)
+    _core.conv2d_weight_gradient(shape, out, layout.to_nhwc(images, dtype), dw, db)
     if not wants_dx:
-        return None, dw, _column_sums(out)
+        return None, dw, db
     dx = empty(shape.x, dtype)
     _core.conv2d_input_gradient(shape, out, _validate.contiguous(filters, dtype), None, False, dx)
-    return layout.from_nhwc(dx), dw, _column_sums(out)
+    return layout.from_nhwc(dx), dw, db
 
 
 def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int = 1) -> np.ndarray:
@@ -445,10 +438,11 @@ def conv2d_transpose_backward(
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
     out = layout.to_nhwc(gradient, dtype)
-    dw = empty(filters.shape, dtype)
-    _core.conv2d_weight_gradient(shape, layout.to_nhwc(images, dtype), out, dw)
+    dw, db = empty(filters.shape, dtype), empty((shape.c,), dtype)
+    _core.conv2d_weight_gradient(shape, layout.to_nhwc(images, dtype), out, dw, None)
+    _core.column_sums(out.size // shape.c, shape.c, out, db)
     if not wants_dx:
-        return None, dw, _column_sums(out)
+        return None, dw, db
     dx = empty(shape.y, dtype)
     _core.conv2d(shape, out, _validate.contiguous(filters, dtype), None, False, dx)
-    return layout.from_nhwc(dx), dw, _column_sums(out)
+    return layout.from_nhwc(dx), dw, db

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn.ops._images import empty
-from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias, _column_sums
+from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
 
 _ANY_RANK = range(65)
 _SOME_RANK = range(1, 65)
@@ -110,13 +110,13 @@ def dense_backward(
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
     out = _validate.contiguous(gradient, dtype)
-    dw = empty(weights.shape, dtype)
-    _core.conv2d_weight_gradient(shape, out, _validate.contiguous(inputs, dtype), dw)
+    dw, db = empty(weights.shape, dtype), empty((shape.f,), dtype)
+    _core.conv2d_weight_gradient(shape, out, _validate.contiguous(inputs, dtype), dw, db)
     if not wants_dx:
-        return None, dw, _column_sums(out)
+        return None, dw, db
     dx = empty(inputs.shape, dtype)
     _core.conv2d_input_gradient(shape, out, _validate.contiguous(weights, dtype), None, False, dx)
-    return dx, dw, _column_sums(out)
+    return dx, dw, db
 
 
 def relu(x: ArrayLike) -> np.ndarray:
