@@ -17,6 +17,7 @@ enum fcnn_status {
   FCNN_BAD_INDEX = 2,   /* an index or a label points outside its array */
   FCNN_UNKNOWN_ISA = 3, /* no kernels of that name in this build */
   FCNN_NO_ISA = 4,      /* kernels of that name are here, but the machine cannot run them */
+  FCNN_NOT_FUSED = 5,   /* nothing was done: two kernels after each other serve this shape better than one */
 };
 
 /* A convolution of x (N, H, W, C) with w (KH, KW, C / groups, F) to y (N, OH, OW, F). Padding pixels add nothing (not

@@ -53,17 +53,20 @@ static void fcnn_regions_free(fcnn_regions *regions) {
   free(regions->first_tile);
 }
 
-/* The regions of `windows`, in tiles of at most tile_windows. False, and nothing to free, without memory. */
-static bool fcnn_regions_init(fcnn_regions *regions, const fcnn_windows *windows, int64_t tile_windows) {
-  const int64_t most_rows = 2 * windows->KH + 1, most_cols = 2 * windows->KW + 1;
+/* Room for the regions of windows of KH x KW taps, in tiles of at most tile_windows. False, and nothing to free, without memory. */
+static bool fcnn_regions_allocate(fcnn_regions *regions, int64_t KH, int64_t KW, int64_t tile_windows) {
+  const int64_t most_rows = 2 * KH + 1, most_cols = 2 * KW + 1;
   *regions = (fcnn_regions){.tile_windows = tile_windows};
   regions->rows = fcnn_scratch(most_rows, sizeof *regions->rows);
   regions->cols = fcnn_scratch(most_cols, sizeof *regions->cols);
   regions->first_tile = fcnn_scratch(most_rows * most_cols + 1, sizeof *regions->first_tile);
-  if (!regions->rows || !regions->cols || !regions->first_tile) {
-    fcnn_regions_free(regions);
-    return false;
-  }
+  if (regions->rows && regions->cols && regions->first_tile) return true;
+  fcnn_regions_free(regions);
+  return false;
+}
+
+/* Sorts `windows` into regions, for which there is room. */
+static void fcnn_regions_sort(fcnn_regions *regions, const fcnn_windows *windows) {
   regions->row_count =
       fcnn_segments(windows->OH, windows->H, windows->KH, windows->step_h, windows->tap_h, windows->origin_h, regions->rows);
   regions->col_count =
@@ -73,10 +76,9 @@ static bool fcnn_regions_init(fcnn_regions *regions, const fcnn_windows *windows
     for (int64_t c = 0; c < regions->col_count; c++, region++) {
       const int64_t rows = regions->rows[r].end - regions->rows[r].begin, cols = regions->cols[c].end - regions->cols[c].begin;
       regions->first_tile[region] = tiles;
-      tiles += fcnn_ceil_div(windows->N * rows * cols, tile_windows);
+      tiles += fcnn_ceil_div(windows->N * rows * cols, regions->tile_windows);
     }
   regions->first_tile[region] = tiles;
-  return true;
 }
 
 static int64_t fcnn_tile_count(const fcnn_regions *regions) { return regions->first_tile[regions->row_count * regions->col_count]; }

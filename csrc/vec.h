@@ -35,6 +35,17 @@ static inline TYPED(mask) TYPED(load_bytes)(const uint8_t *p) {
 #endif
 }
 
+/* The lowest byte of each integer to LANES bytes. */
+static inline void TYPED(store_bytes)(uint8_t *p, TYPED(mask) m) {
+#if VEC_BYTES
+  typedef uint8_t bytes __attribute__((vector_size(VEC_BYTES / sizeof(REAL))));
+  const bytes b = __builtin_convertvector(m, bytes);
+  memcpy(p, &b, sizeof b);
+#else
+  *p = (uint8_t)m;
+#endif
+}
+
 static inline WHICH TYPED(lane)(TYPED(mask) m, int64_t lane) {
 #if VEC_BYTES
   return m[lane];

@@ -11,6 +11,8 @@ OUTPUTS = {
     "column_sums": 1,
     "conv2d": 1,
     "conv2d_input_gradient": 1,
+    "conv2d_max_pool2d": 2,
+    "conv2d_max_pool2d_weight_gradient": 2,
     "conv2d_weight_gradient": 2,
     "im2col": 1,
     "max_pool2d": 2,

@@ -25,7 +25,7 @@ cdef extern from "fastcnn.h" nogil:
     #endif
     """
     const char *FCNN_COMPILER
-    int FCNN_OK, FCNN_NO_MEMORY, FCNN_BAD_INDEX, FCNN_NO_ISA
+    int FCNN_OK, FCNN_NO_MEMORY, FCNN_BAD_INDEX, FCNN_NO_ISA, FCNN_NOT_FUSED
 
     ctypedef struct fcnn_conv2d_shape:
         int64_t N, H, W, C, F, KH, KW, OH, OW
@@ -57,6 +57,18 @@ cdef extern from "fastcnn.h" nogil:
     int fcnn_max_pool2d_f64(const fcnn_pool2d_shape *, const double *x, double *y, int64_t *indices)
     int fcnn_max_pool2d_winners_f32(const fcnn_pool2d_shape *, const float *x, float lo, float *y, uint8_t *winners)
     int fcnn_max_pool2d_winners_f64(const fcnn_pool2d_shape *, const double *x, double lo, double *y, uint8_t *winners)
+    int fcnn_conv2d_max_pool2d_f32(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const float *x, const float *w, const float *bias, float lo, float *y,
+        uint8_t *winners)
+    int fcnn_conv2d_max_pool2d_f64(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const double *x, const double *w, const double *bias, double lo, double *y,
+        uint8_t *winners)
+    int fcnn_conv2d_max_pool2d_weight_gradient_f32(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const float *dy, const uint8_t *winners, const float *y, const float *x,
+        float *dw, float *db)
+    int fcnn_conv2d_max_pool2d_weight_gradient_f64(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const double *dy, const uint8_t *winners, const double *y, const double *x,
+        double *dw, double *db)
     int fcnn_max_pool2d_winners_gradient_f32(
         const fcnn_pool2d_shape *, const float *dy, const uint8_t *winners, const float *y, float *dx)
     int fcnn_max_pool2d_winners_gradient_f64(
@@ -291,6 +303,51 @@ def max_pool2d_winners(shape, x, bint relu, y, winners):
         else:
             status = fcnn_max_pool2d_winners_f32(&s, <float *>x_.data(), <float>lo, <float *>y_.data(), <uint8_t *>winners_.data())
     check(status)
+
+
+def conv2d_max_pool2d(conv, pool, x, w, bias, bint relu, y, winners):
+    """y and winners (N, OH, OW, F), the latter uint8 or None, from x (N, H, W, C), w (KH, KW, C, F), bias (F) or None.
+
+    False if nothing was done: two kernels after each other serve this shape better.
+    """
+    cdef fcnn_conv2d_shape s = conv2d_shape(conv)
+    cdef fcnn_pool2d_shape p = pool2d_shape(pool)
+    cdef Array x_ = Array(x), w_ = Array(w), bias_ = Array(bias), y_ = Array(y, True), winners_ = Array(winners, True)
+    cdef double lo = 0 if relu else -INFINITY
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_conv2d_max_pool2d_f64(
+                &s, &p, <double *>x_.data(), <double *>w_.data(), <double *>bias_.data(), lo, <double *>y_.data(),
+                <uint8_t *>winners_.data())
+        else:
+            status = fcnn_conv2d_max_pool2d_f32(
+                &s, &p, <float *>x_.data(), <float *>w_.data(), <float *>bias_.data(), <float>lo, <float *>y_.data(),
+                <uint8_t *>winners_.data())
+    check(status)
+    return status != FCNN_NOT_FUSED
+
+
+def conv2d_max_pool2d_weight_gradient(conv, pool, dy, winners, y, x, dw, db):
+    """dw (KH, KW, C, F), db (F) from dy, winners (N, OH, OW, F), y likewise where there was a ReLU, or None, and x (N, H, W, C).
+
+    False if nothing was done: two kernels after each other serve this shape better.
+    """
+    cdef fcnn_conv2d_shape s = conv2d_shape(conv)
+    cdef fcnn_pool2d_shape p = pool2d_shape(pool)
+    cdef Array dy_ = Array(dy), winners_ = Array(winners), y_ = Array(y), x_ = Array(x), dw_ = Array(dw, True), db_ = Array(db, True)
+    cdef int status
+    with nogil:
+        if dy_.is_double():
+            status = fcnn_conv2d_max_pool2d_weight_gradient_f64(
+                &s, &p, <double *>dy_.data(), <uint8_t *>winners_.data(), <double *>y_.data(), <double *>x_.data(),
+                <double *>dw_.data(), <double *>db_.data())
+        else:
+            status = fcnn_conv2d_max_pool2d_weight_gradient_f32(
+                &s, &p, <float *>dy_.data(), <uint8_t *>winners_.data(), <float *>y_.data(), <float *>x_.data(),
+                <float *>dw_.data(), <float *>db_.data())
+    check(status)
+    return status != FCNN_NOT_FUSED
 
 
 def max_pool2d_winners_gradient(shape, dy, winners, y, dx):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastcnn.layers import activations
 from fastcnn.layers.base import ActivatedLayer, Gradients, Layer
-from fastcnn.layers.pooling import MaxPooling2D
+from fastcnn.layers.fused import PooledConv2D
 from fastcnn.losses import Loss
 
 
@@ -40,42 +40,54 @@ class FlatWeights:
                 layer.move_weight(name, place)
 
 
+class Step(Protocol):
+    """One step of a chain: a layer, or some that run as one. See `Layer` for what the methods do."""
+
+    def infer(self, x: np.ndarray, /) -> np.ndarray:
+        """Return the output in inference."""
+
+    def forward(self, x: np.ndarray, training: np.random.Generator | None = None, /) -> tuple[np.ndarray, Any]:
+        """Return the output, and what `backward` needs to know."""
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx, if wanted, and the gradients of the weights."""
+
+
 class Chain:
-    """Layers one after the other."""
+    """Layers one after the other, some of which run as one."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = list(layers)
+        self._layers = list(layers)
+        #: The steps, each with the number of the layer that its weights belong to.
+        self._steps: list[tuple[Step, int]] = []
+        index = 0
+        while index < len(layers):
+            pair = PooledConv2D.of(layers[index], layers[index + 1]) if index + 1 < len(layers) else None
+            self._steps.append((pair or layers[index], index))
+            index += 2 if pair else 1
 
     @property
     def final_activation(self) -> str:
         """The name of the activation that the outputs come from."""
-        last = self.layers[-1]
+        last = self._layers[-1]
         return last.activation if isinstance(last, ActivatedLayer) else "linear"
 
     def without_final_activation(self) -> Chain:
         """Return the same layers, with the same weights, but for the last one's activation."""
-        last = self.layers[-1]
-        return Chain([*self.layers[:-1], last.without_activation() if isinstance(last, ActivatedLayer) else last])
-
-    def fused(self) -> Chain:
-        """Return the same network for training, with the ReLUs before max poolings taken into the poolings."""
-        layers = self.layers.copy()
-        for index, (layer, after) in enumerate(pairwise(self.layers)):
-            if isinstance(layer, ActivatedLayer) and layer.activation == "relu" and isinstance(after, MaxPooling2D):
-                layers[index : index + 2] = layer.without_activation(), after.after_relu()
-        return Chain(layers)
+        last = self._layers[-1]
+        return Chain([*self._layers[:-1], last.without_activation() if isinstance(last, ActivatedLayer) else last])
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs for `x` in inference."""
-        for layer in self.layers:
-            x = layer.infer(x)
+        for step, _ in self._steps:
+            x = step.infer(x)
         return x
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, list[Any]]:
         """Return the outputs for `x`, and what `backward` needs to know."""
         caches = []
-        for layer in self.layers:
-            x, cache = layer.forward(x, training)
+        for step, _ in self._steps:
+            x, cache = step.forward(x, training)
             caches.append(cache)
         return x, caches
 
@@ -84,12 +96,13 @@ class Chain:
 
         It stops at the first layer with weights to train: nobody needs the gradient of that one's input.
         """
-        first = next((index for index, views in enumerate(gradient_views) if views), len(self.layers))
+        first = next((number for number, (_, layer) in enumerate(self._steps) if gradient_views[layer]), len(self._steps))
         gradient: np.ndarray | None = dy
-        for index in reversed(range(first, len(self.layers))):
+        for number in reversed(range(first, len(self._steps))):
             assert gradient is not None
-            gradient, weight_gradients = self.layers[index].backward(gradient, caches[index], input_grad=index > first)
-            for view, value in zip(gradient_views[index], weight_gradients):  # noqa: B905 - a frozen layer has no views
+            step, layer = self._steps[number]
+            gradient, weight_gradients = step.backward(gradient, caches[number], input_grad=number > first)
+            for view, value in zip(gradient_views[layer], weight_gradients):  # noqa: B905 - a frozen layer has no views
                 np.copyto(view, value)
 
 
@@ -98,7 +111,7 @@ class Objective:
 
     def __init__(self, chain: Chain, loss: Loss) -> None:
         fused = loss.fused_with(chain.final_activation)
-        self._chain = (chain.without_final_activation() if fused else chain).fused()
+        self._chain = chain.without_final_activation() if fused else chain
         self._loss = fused or loss
         self._predictions = activations.get(chain.final_activation if fused else None).forward
 

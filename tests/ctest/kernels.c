@@ -167,6 +167,28 @@ static fcnn_pool2d_shape random_pool2d(bool spread) {
   return s;
 }
 
+/* A pooling of a convolution's result, with or without overlap. */
+static fcnn_pool2d_shape random_pool2d_of(const fcnn_conv2d_shape *conv) {
+  const int64_t KH = random_between(1, conv->OH < 4 ? conv->OH : 4), KW = random_between(1, conv->OW < 4 ? conv->OW : 4);
+  fcnn_pool2d_shape s = {
+      .N = conv->N,
+      .H = conv->OH,
+      .W = conv->OW,
+      .C = conv->F,
+      .KH = KH,
+      .KW = KW,
+      .stride_h = random_between(1, KH + 1),
+      .stride_w = random_between(1, KW + 1),
+      .dilation_h = 1,
+      .dilation_w = 1,
+      .pad_top = random_between(0, KH / 2),
+      .pad_left = random_between(0, KW / 2),
+  };
+  s.OH = (s.H + s.pad_top - s.KH) / s.stride_h + 1;
+  s.OW = (s.W + s.pad_left - s.KW) / s.stride_w + 1;
+  return s;
+}
+
 static void begin_conv2d(const char *name, const fcnn_conv2d_shape *s) {
   begin_case("%s of x (%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "), w (%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
              "), y (%" PRId64 ", %" PRId64 "), stride (%" PRId64 ", %" PRId64 "), dilation (%" PRId64 ", %" PRId64

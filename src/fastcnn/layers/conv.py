@@ -46,7 +46,8 @@ class _Conv(ActivatedLayer):
         )
         return height.out, width.out
 
-    def _geometry(self) -> dict[str, Any]:
+    def geometry(self) -> dict[str, Any]:
+        """The arguments that kernels call stride, padding and dilation."""
         return {"stride": self.strides, "padding": self.padding, "dilation": self.dilation_rate}
 
 
@@ -119,12 +120,12 @@ class Conv2D(_Conv):
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
         kernel, bias = self._weights["kernel"], self._weights.get("bias")
-        return ops.conv2d(x, kernel, bias, groups=self.groups, activation=activation, **self._geometry())
+        return ops.conv2d(x, kernel, bias, groups=self.groups, activation=activation, **self.geometry())
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel = self._weights["kernel"]
-        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, **self._geometry())
+        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, **self.geometry())
         return dx, tuple(gradients[: len(self._weights)])
 
 
@@ -189,12 +190,12 @@ class DepthwiseConv2D(_Conv):
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
         bias, channels = self._weights.get("bias"), x.shape[-1]
-        return ops.conv2d(x, self._grouped_kernel(), bias, groups=channels, activation=activation, **self._geometry())
+        return ops.conv2d(x, self._grouped_kernel(), bias, groups=channels, activation=activation, **self.geometry())
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel, channels = self._grouped_kernel(), x.shape[-1]
-        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, **self._geometry())
+        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, **self.geometry())
         return dx, (dw.reshape(self._weights["kernel"].shape), db)[: len(self._weights)]
 
     def _grouped_kernel(self) -> np.ndarray:
@@ -263,9 +264,9 @@ class Conv2DTranspose(_Conv):
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the transposed convolution."""
-        return ops.conv2d_transpose(x, self._weights["kernel"], self._weights.get("bias"), **self._geometry())
+        return ops.conv2d_transpose(x, self._weights["kernel"], self._weights.get("bias"), **self.geometry())
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, **self._geometry())
+        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, **self.geometry())
         return dx, tuple(gradients[: len(self._weights)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from fastcnn import _validate, ops
 from fastcnn.layers.base import Gradients, Layer, Shape, known
-from fastcnn.ops import pool
+from fastcnn.ops import conv_pool, pool
 
 
 class _Pooling2D(Layer):
@@ -56,33 +55,24 @@ class MaxPooling2D(_Pooling2D):
     (None, 5, 5, 64)
     """
 
-    _relu = False
-
-    def after_relu(self) -> Self:
-        """Return this layer with the ReLU before it taken in: as the two commute, it then works on a part of the numbers."""
-        with_relu = copy.copy(self)
-        with_relu._relu = True
-        return with_relu
-
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         """Return the maxima, and where they were: a byte each, if that is enough."""
-        if self.pool_size[0] * self.pool_size[1] <= pool.MOST_WINNER_TAPS:
-            y, winners = pool.max_pool2d_winners(x, self.pool_size, self.strides, self.padding, self._relu)
-            return y, (winners, y if self._relu else None, x.shape)
+        if conv_pool.can_pool(self.pool_size):
+            y, winners = pool.max_pool2d_winners(x, self.pool_size, self.strides, self.padding, relu=False)
+            return y, (winners, x.shape)
         y, indices = ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding, return_indices=True)
-        return (ops.relu(y) if self._relu else y), (indices, y if self._relu else None, x.shape)
+        return y, (indices, x.shape)
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the maxima."""
-        y = ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding)
-        return ops.relu(y) if self._relu else y
+        return ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima."""
-        where, y, input_shape = cache
+        where, input_shape = cache
         if where.dtype == np.uint8:
-            return pool.max_pool2d_winners_backward(dy, y, where, input_shape, self.pool_size, self.strides, self.padding), ()
-        return ops.max_pool2d_backward(dy if y is None else ops.relu_backward(dy, y), where, input_shape), ()
+            return pool.max_pool2d_winners_backward(dy, None, where, input_shape, self.pool_size, self.strides, self.padding), ()
+        return ops.max_pool2d_backward(dy, where, input_shape), ()
 
 
 class AveragePooling2D(_Pooling2D):

@@ -60,7 +60,7 @@ def _images_and_filters(x: np.ndarray, w: np.ndarray, groups: int) -> int:
     return _validate.integer(groups, "groups", 1)
 
 
-def _forward_shape(
+def forward_shape(
     layout: Layout, x: np.ndarray, w: np.ndarray, stride: IntOrPair, padding: Padding, dilation: IntOrPair, groups: int
 ) -> Conv2DShape:
     """The shapes of a convolution, with everything about them checked."""
@@ -164,7 +164,7 @@ def conv2d(
     images, filters = _validate.array(x, "x", (3, 4)), _validate.array(w, "w", (4,))
     dtype = _validate.working_dtype(x=images, w=filters)
     layout = Layout.of(images, data_format)
-    shape = _forward_shape(layout, images, filters, stride, padding, dilation, groups)
+    shape = forward_shape(layout, images, filters, stride, padding, dilation, groups)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
     y = empty(shape.y, dtype)
@@ -226,7 +226,7 @@ def conv2d_backward(
     gradient = _validate.array(dy, "dy", (images.ndim,))
     dtype = _validate.working_dtype(dy=gradient, x=images, w=filters)
     layout = Layout.of(images, data_format)
-    shape = _forward_shape(layout, images, filters, stride, padding, dilation, groups)
+    shape = forward_shape(layout, images, filters, stride, padding, dilation, groups)
     _validate.same_shape(gradient.shape, layout.shape_of(*shape.y), "dy", "the shape of the convolution's result,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 

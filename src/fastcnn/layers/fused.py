@@ -1,0 +1,54 @@
+"""Layers that run as one: what a network makes of neighbours that kernels can do together."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from fastcnn.layers.base import Gradients, Layer
+from fastcnn.layers.conv import Conv2D
+from fastcnn.layers.pooling import MaxPooling2D
+from fastcnn.ops import conv_pool
+
+
+class PooledConv2D:
+    """A `Conv2D`, linear or with a ReLU, and the `MaxPooling2D` behind it: the plane between them is never stored.
+
+    Results are those of the two layers, bit for bit. The ReLU waits for the pooling: the two commute, and fewer numbers are left then.
+    """
+
+    def __init__(self, conv: Conv2D, pooling: MaxPooling2D) -> None:
+        self._conv, self._pooling = conv, pooling
+        self._relu = conv.activation == "relu"
+
+    @classmethod
+    def of(cls, first: Layer, second: Layer) -> Self | None:
+        """Return the two as one, or None if they are not such a pair."""
+        if not (isinstance(first, Conv2D) and isinstance(second, MaxPooling2D)) or first.activation not in ("linear", "relu"):
+            return None
+        return cls(first, second) if conv_pool.can_pool(second.pool_size) else None
+
+    def _run(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray | None, conv_pool.ConvPoolShape]:
+        weights, pooling = self._conv.weights, self._pooling
+        shape = conv_pool.ConvPoolShape.of(
+            x, weights["kernel"], self._conv.geometry(), self._conv.groups, pooling.pool_size, pooling.strides, pooling.padding
+        )
+        y, winners = conv_pool.conv2d_max_pool2d(x, weights["kernel"], weights.get("bias"), shape, self._relu, training)
+        return y, winners, shape
+
+    def infer(self, x: np.ndarray) -> np.ndarray:
+        """Return the maxima."""
+        return self._run(x, training=False)[0]
+
+    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+        """Return the maxima, and what `backward` needs to know."""
+        y, winners, shape = self._run(x, training=True)
+        return y, (x, y if self._relu else None, winners, shape)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx and the gradients of the convolution's weights."""
+        x, y, winners, shape = cache
+        weights = self._conv.weights
+        dx, *gradients = conv_pool.conv2d_max_pool2d_backward(dy, y, winners, x, weights["kernel"], shape, input_grad)
+        return dx, tuple(gradients[: len(weights)])
