@@ -127,7 +127,9 @@ def _kernel_cells(record: Record, others: Sequence[str], threads: int) -> list[s
 def _summary(op: str, records: Sequence[Record]) -> str:
     """Say in a line how the layers came off in one operation."""
     shares = [record["share_of_peak"] for record in records]
+    speedups = [record["speedup"] for record in records]
     parts = [f"share of the peak {min(shares):.0%} to {max(shares):.0%}, median {np.median(shares):.0%}"]
+    parts.append(f"speed-up by threads {min(speedups):.2f} to {max(speedups):.2f}, median {np.median(speedups):.2f}")
     for name in records[0]["ratio"]:
         if not name.startswith(FastCNN.name):
             ratios = [record["ratio"][name] for record in records]
@@ -152,7 +154,7 @@ def network(arguments: argparse.Namespace) -> Record:
     _begin("Network", about, note, ["work", "by", "median", "its time ÷ ours"])
     records = []
     for name, work, rounds in works:
-        times = bench.interleave({by: bench.Contender(run) for by, run in work.items()}, rounds, bench.SECONDS)
+        times = bench.interleave({by: bench.Contender(run) for by, run in work.items()}, rounds, bench.SECONDS, bench.REST)
         for by, taken in times.items():
             record = {"work": name, "by": by, "rounds": rounds, "seconds": float(np.median(taken))}
             record["ratio"] = float(np.median(taken / times[FastCNN.name]))

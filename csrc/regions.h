@@ -21,7 +21,7 @@ typedef struct {
   fcnn_segment *rows, *cols;
   int64_t row_count, col_count;
   /* All regions' windows, cut into tiles of one region, as equal as can be, of at most tile_windows: region r has tiles [first_tile[r], first_tile[r + 1]). */
-  int64_t tile_windows, *first_tile;
+  int64_t tile_windows, group, *first_tile; /* tiles are groups of so many windows, but for the last one */
 } fcnn_regions;
 
 /* One tile: windows [first, first + count) of all images' windows in a region. */
@@ -53,10 +53,10 @@ static void fcnn_regions_free(fcnn_regions *regions) {
   free(regions->first_tile);
 }
 
-/* Room for the regions of windows of KH x KW taps, in tiles of at most tile_windows. False, and nothing to free, without memory. */
-static bool fcnn_regions_allocate(fcnn_regions *regions, int64_t KH, int64_t KW, int64_t tile_windows) {
+/* Room for the regions of windows of KH x KW taps, in tiles of at most tile_windows, a multiple of group. False, and nothing to free, without memory. */
+static bool fcnn_regions_allocate(fcnn_regions *regions, int64_t KH, int64_t KW, int64_t tile_windows, int64_t group) {
   const int64_t most_rows = 2 * KH + 1, most_cols = 2 * KW + 1;
-  *regions = (fcnn_regions){.tile_windows = tile_windows};
+  *regions = (fcnn_regions){.tile_windows = tile_windows, .group = group};
   regions->rows = fcnn_scratch(most_rows, sizeof *regions->rows);
   regions->cols = fcnn_scratch(most_cols, sizeof *regions->cols);
   regions->first_tile = fcnn_scratch(most_rows * most_cols + 1, sizeof *regions->first_tile);
@@ -95,8 +95,9 @@ static fcnn_tile fcnn_tile_at(const fcnn_regions *regions, const fcnn_windows *w
   const fcnn_segment rows = regions->rows[low / regions->col_count], cols = regions->cols[low % regions->col_count];
   const int64_t all = windows->N * (rows.end - rows.begin) * (cols.end - cols.begin);
   const int64_t tiles = regions->first_tile[low + 1] - regions->first_tile[low], index = tile - regions->first_tile[low];
-  const int64_t share = all / tiles, larger = all % tiles; /* so many tiles have one window more */
-  return (fcnn_tile){rows, cols, index * share + fcnn_min(index, larger), share + (index < larger)};
+  const int64_t groups = fcnn_ceil_div(all, regions->group), share = groups / tiles, larger = groups % tiles;
+  const int64_t first = (index * share + fcnn_min(index, larger)) * regions->group; /* the first `larger` tiles have a group more */
+  return (fcnn_tile){rows, cols, first, fcnn_min((share + (index < larger)) * regions->group, all - first)};
 }
 
 /* The first window of a tile. Rows and columns count from the region's own. */

@@ -23,6 +23,8 @@ from fastcnn.datasets import mnist, mnist_sample
 #: How many turns a contender has, and how long one takes: at least a call.
 ROUNDS = 9
 SECONDS = 0.02
+#: The seconds of nothing before a turn, where libraries with threads of their own take turns: theirs look out for work before they sleep.
+REST = 0.1
 #: The images of a batch that loops can do in a bearable time.
 LOOPED_IMAGES = 16
 _FMA_ROUNDS = 10_000
@@ -38,17 +40,18 @@ class Contender(NamedTuple):
     prepare: Callable[[], object] = lambda: None
 
 
-def interleave(contenders: Mapping[str, Contender], rounds: int, seconds: float) -> dict[str, np.ndarray]:
+def interleave(contenders: Mapping[str, Contender], rounds: int, seconds: float, rest: float = 0) -> dict[str, np.ndarray]:
     """Time the contenders in turns: for each, the seconds that a call took in each of `rounds` turns.
 
-    A turn repeats the call for about `seconds`, after some calls that are not timed: they bring the data back into the caches, and
-    give the threads of whoever had the turn before the time to fall asleep. A call of a second needs none of that.
+    A turn repeats the call for about `seconds`, after some calls that are not timed, which bring the data back into the caches, and after
+    `rest` seconds of nothing, in which the threads of whoever had the turn before fall asleep. A call of a second needs no calls before.
     """
     estimates = {name: _warmed_up(contender) for name, contender in contenders.items()}
     times = {name: np.empty(rounds) for name in contenders}
     for turn in range(rounds):
         for name, contender in contenders.items():
             calls = max(1, int(seconds / estimates[name]))
+            time.sleep(rest)
             contender.prepare()
             if estimates[name] < 1:
                 _time(contender.run, max(1, calls // 4))
@@ -200,8 +203,9 @@ def main(args: Sequence[str]) -> int:
 def _measure(threads: int) -> dict[str, Any]:
     networks = [open_network(kind, threads) for kind in _peers.NETWORKS if kind.available()]
     rows, peaks = [], []
-    for name, work in (loop_works() | network_works(networks)).items():
-        times = interleave({peer: Contender(run) for peer, run in work.items()}, ROUNDS, SECONDS)
+    works = [(*item, 0.0) for item in loop_works().items()] + [(*item, REST) for item in network_works(networks).items()]
+    for name, work, rest in works:
+        times = interleave({peer: Contender(run) for peer, run in work.items()}, ROUNDS, SECONDS, rest)
         peaks.append(fma_peak())
         rows += [
             {"work": name, "by": peer, "seconds": float(np.median(taken)), "ratio": float(np.median(taken / times["fastcnn"]))}
