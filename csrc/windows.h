@@ -117,6 +117,11 @@ static inline fcnn_phase fcnn_phase_at(int64_t p, int64_t size, int64_t window, 
   return phase;
 }
 
+/* Whether any tap meets pixel p of an axis. */
+static inline bool fcnn_phase_has_taps(int64_t p, int64_t window, int64_t stride, int64_t dilation, int64_t pad) {
+  return fcnn_phase_at(p % stride, stride, window, stride, dilation, pad).taps > 0;
+}
+
 /* Whether each channel has one filter of its own: then no sum runs over channels, and there is no matrix to multiply. */
 static inline bool fcnn_is_depthwise(const fcnn_conv2d_shape *s) { return s->groups > 1 && s->groups == s->C && s->groups == s->F; }
 
