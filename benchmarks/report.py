@@ -37,7 +37,7 @@ class Row(NamedTuple):
     by: str
     seconds: float  # the median
     flops: int | None
-    peak: float  # FMA peak of the same run and the same number of threads, in FLOP/s
+    peak: float  # FMA peak in the same run on the same number of threads, the median over all of it, in FLOP/s
     ratio: float | None  # to our time; None where we have not been measured
 
     @property
@@ -55,11 +55,12 @@ def read_rows(results: dict[str, Any]) -> list[Row]:
     """Return the measurements in pytest-benchmark's `results`, with the libraries that did the same work next to each other."""
     measured = [(entry["extra_info"], entry["stats"]["median"]) for entry in results["benchmarks"]]
     ours = {(info["kind"], info["work"]): seconds for info, seconds in measured if info["by"] == US}
+    peak = float(np.median([info["fma_peak"] for info, _ in measured]))
     rows = []
     for info, seconds in measured:
         base = ours.get((info["kind"], info["work"]))
         ratio = None if base is None else seconds / base
-        rows.append(Row(info["kind"], info["work"], info["by"], seconds, info["flops"], info["fma_peak"], ratio))
+        rows.append(Row(info["kind"], info["work"], info["by"], seconds, info["flops"], peak, ratio))
     works = list(dict.fromkeys((row.kind, row.work) for row in rows))
     return sorted(rows, key=lambda row: works.index((row.kind, row.work)))
 
@@ -71,12 +72,11 @@ def table(results: dict[str, Any]) -> str:
     """Return the measurements as a page of Markdown, a table for every kind of work."""
     rows, info = read_rows(results), results["benchmarks"][0]["extra_info"]
     machine = results["machine_info"]
-    peak = np.median([row.peak for row in rows]) / 1e9
     lines = [
         "# Measurements",
         "",
         f"{machine.get('cpu', {}).get('brand_raw', machine['machine'])}, {results['datetime'][:10]}. "
-        f"Threads: {info['threads']} for every library; {info['dtype']}; FMA peak of as many threads: {peak:.0f} GFLOP/s (median).",
+        f"Threads: {info['threads']} for every library; {info['dtype']}; FMA peak of as many threads: {rows[0].peak / 1e9:.0f} GFLOP/s (median).",
         "",
         "Medians. GFLOP/s and the share of the peak count the multiplications and additions of the direct method; one that needs",
         "fewer can exceed the peak. The last column is the time divided by fastcnn's.",

@@ -268,6 +268,12 @@ def test_rows_of_the_report():
     ]
 
 
+def test_a_peak_that_met_noise_changes_no_share():
+    noisy = json.loads(json.dumps(MEASURED))
+    noisy["benchmarks"][0]["extra_info"]["fma_peak"] /= 2
+    assert report.read_rows(noisy) == report.read_rows(MEASURED)
+
+
 def test_the_report_is_written_beside_the_json(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     (tmp_path / "run.json").write_text(json.dumps(MEASURED))
