@@ -71,12 +71,12 @@ def read_rows(results: dict[str, Any]) -> list[Row]:
 def table(results: dict[str, Any]) -> str:
     """Return the measurements as a page of Markdown, a table for every kind of work."""
     rows, info = read_rows(results), results["benchmarks"][0]["extra_info"]
-    machine = results["machine_info"]
+    machine, peak = results["machine_info"], rows[0].peak / 1e9
     lines = [
         "# Measurements",
         "",
         f"{machine.get('cpu', {}).get('brand_raw', machine['machine'])}, {results['datetime'][:10]}. "
-        f"Threads: {info['threads']} for every library; {info['dtype']}; FMA peak of as many threads: {rows[0].peak / 1e9:.0f} GFLOP/s (median).",
+        f"Threads: {info['threads']} for every library; {info['dtype']}; FMA peak of as many threads: {peak:.0f} GFLOP/s (median).",
         "",
         "Medians. GFLOP/s and the share of the peak count the multiplications and additions of the direct method; one that needs",
         "fewer can exceed the peak. The last column is the time divided by fastcnn's.",
