@@ -142,7 +142,14 @@ def test_threads_and_batches_change_no_bit(isa, name, dtype):
 
 @pytest.mark.parametrize(
     ("name", "fused"),
-    [("2x2", True), ("bands of the plane", True), ("overlapping", False), ("grouped", False), ("rows too long for a band", False)],
+    [
+        ("2x2", True),
+        ("bands of the plane", True),
+        ("overlapping", False),
+        ("grouped", False),
+        ("rows too long for a band", False),
+        ("sums beyond a block", False),
+    ],
 )
 def test_what_is_fused(name, fused):
     """The cases above take both ways: the fused one, and the two kernels in a row."""
@@ -150,3 +157,11 @@ def test_what_is_fused(name, fused):
     conv, pool = pair.shape()
     y = np.empty(pair.y.shape, np.float32)
     assert _core.conv2d_max_pool2d(conv, pool, pair.x, pair.w, pair.b, False, y, None) == fused
+
+
+@pytest.mark.parametrize(("name", "fused"), [("2x2", True), ("overlapping", True), ("bands of the plane", True), ("grouped", False)])
+def test_which_weight_gradients_are_fused(isa, name, fused):
+    pair = Pair(name, np.float32, relu=False)
+    (conv, pool), (_, winners) = pair.shape(), pair.forward(training=True)
+    dw, db = np.empty_like(pair.w), np.empty_like(pair.b)
+    assert _core.conv2d_max_pool2d_weight_gradient(conv, pool, pair.dy, winners, None, pair.x, dw, db) == fused

@@ -9,13 +9,13 @@ import numpy as np
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.layers.conv import Conv2D
 from fastcnn.layers.pooling import MaxPooling2D
-from fastcnn.ops import conv_pool
+from fastcnn.ops import conv_pool, pool
 
 
 class PooledConv2D:
-    """A `Conv2D`, linear or with a ReLU, and the `MaxPooling2D` behind it: the plane between them is never stored.
+    """A `Conv2D`, linear or with a ReLU, and the `MaxPooling2D` behind it: where a kernel does both, the plane between is never stored.
 
-    Results are those of the two layers, bit for bit. The ReLU waits for the pooling: the two commute, and fewer numbers are left then.
+    Outputs are those of the two layers, bit for bit. The ReLU waits for the pooling: the two commute, and fewer numbers are left then.
     """
 
     def __init__(self, conv: Conv2D, pooling: MaxPooling2D) -> None:
@@ -27,7 +27,7 @@ class PooledConv2D:
         """Return the two as one, or None if they are not such a pair."""
         if not (isinstance(first, Conv2D) and isinstance(second, MaxPooling2D)) or first.activation not in ("linear", "relu"):
             return None
-        return cls(first, second) if conv_pool.can_pool(second.pool_size) else None
+        return cls(first, second) if pool.fits_winners(second.pool_size) else None
 
     def _run(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray | None, conv_pool.ConvPoolShape]:
         weights, pooling = self._conv.weights, self._pooling

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcnn import _validate, ops
 from fastcnn.layers.base import Gradients, Layer, Shape, known
-from fastcnn.ops import conv_pool, pool
+from fastcnn.ops import pool
 
 
 class _Pooling2D(Layer):
@@ -57,7 +57,7 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         """Return the maxima, and where they were: a byte each, if that is enough."""
-        if conv_pool.can_pool(self.pool_size):
+        if pool.fits_winners(self.pool_size):
             y, winners = pool.max_pool2d_winners(x, self.pool_size, self.strides, self.padding, relu=False)
             return y, (winners, x.shape)
         y, indices = ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding, return_indices=True)

@@ -10,7 +10,7 @@ from fastcnn import _core
 from fastcnn._validate import Padding
 from fastcnn.ops._images import Layout, empty
 from fastcnn.ops.conv import Conv2DShape, forward_shape
-from fastcnn.ops.pool import MOST_WINNER_TAPS, Pool2DShape
+from fastcnn.ops.pool import Pool2DShape
 
 
 class ConvPoolShape(NamedTuple):
@@ -36,11 +36,6 @@ class ConvPoolShape(NamedTuple):
         rows = min((pool.oh - 1) * pool.stride_h + pool.kh - pool.pad_top, conv.oh)
         cols = min((pool.ow - 1) * pool.stride_w + pool.kw - pool.pad_left, conv.ow)
         return cls(conv._replace(oh=rows, ow=cols), pool._replace(h=rows, w=cols))
-
-
-def can_pool(pool_size: tuple[int, int]) -> bool:
-    """Whether a window's taps can be told apart by a byte."""
-    return pool_size[0] * pool_size[1] <= MOST_WINNER_TAPS
 
 
 def conv2d_max_pool2d(

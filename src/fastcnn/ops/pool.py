@@ -223,8 +223,9 @@ def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence
     return layout.from_nhwc(dx)
 
 
-#: The largest window whose taps fit into a byte.
-MOST_WINNER_TAPS = 255
+def fits_winners(pool_size: tuple[int, int]) -> bool:
+    """Whether a byte can tell a window's taps apart, as `max_pool2d_winners` does."""
+    return pool_size[0] * pool_size[1] <= 255
 
 
 def max_pool2d_winners(
@@ -232,7 +233,7 @@ def max_pool2d_winners(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`max_pool2d` for networks: the maxima of images (N, H, W, C), through a ReLU if wanted, and which taps won, as bytes.
 
-    The window must have at most `MOST_WINNER_TAPS` taps.
+    The window must be one of which `fits_winners` is true.
     """
     shape = Pool2DShape.of(x.shape, pool_size, stride, padding, 1, False, False)
     y, winners = empty(shape.y, x.dtype), empty(shape.y, np.uint8)
