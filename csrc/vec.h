@@ -78,3 +78,20 @@ static inline TYPED(vec) TYPED(clamp)(TYPED(vec) v, REAL lo, REAL hi) {
   v = TYPED(choose_real)(v < low, low, v);
   return TYPED(choose_real)(v > high, high, v);
 }
+
+/* a[first], b[first], a[first + 1], b[first + 1] ...: LANES numbers. */
+static inline TYPED(vec) TYPED(zip)(TYPED(vec) a, TYPED(vec) b, int64_t first) {
+#if !VEC_BYTES
+  return first ? b : a;
+#elif defined(__clang__)
+  TYPED(vec) mixed;
+#pragma GCC unroll 64
+  for (int64_t lane = 0; lane < LANES; lane++) mixed[lane] = lane % 2 ? b[first + lane / 2] : a[first + lane / 2];
+  return mixed;
+#else
+  TYPED(mask) from;
+#pragma GCC unroll 64
+  for (int64_t lane = 0; lane < LANES; lane++) from[lane] = (WHICH)(first + lane / 2 + lane % 2 * LANES);
+  return __builtin_shuffle(a, b, from);
+#endif
+}
