@@ -50,6 +50,30 @@ const char *fcnn_selected_isa(void);
 void fcnn_set_num_threads(int64_t count);
 int64_t fcnn_get_num_threads(void);
 
+/* Where float convolutions use Winograd's method: nowhere, where it is faster (at first), or wherever it can compute them, to test and to
+   measure it. */
+enum fcnn_winograd_use { FCNN_WINOGRAD_NEVER, FCNN_WINOGRAD_IF_FASTER, FCNN_WINOGRAD_IF_POSSIBLE };
+
+void fcnn_set_winograd(enum fcnn_winograd_use use);
+enum fcnn_winograd_use fcnn_get_winograd(void);
+
+enum fcnn_conv2d_op { FCNN_FORWARD, FCNN_INPUT_GRADIENT, FCNN_WEIGHT_GRADIENT };
+
+enum fcnn_algorithm { FCNN_DIRECT, FCNN_WINOGRAD, FCNN_DEPTHWISE };
+
+/* Why a convolution does not use Winograd's method, or that the costs decide. */
+enum fcnn_reason { FCNN_COSTS, FCNN_SWITCHED_OFF, FCNN_NOT_3X3, FCNN_NOT_FLOAT, FCNN_FILTERS_TOO_LARGE, FCNN_ONE_FILTER_A_CHANNEL };
+
+/* How a convolution, or one of its gradients, is computed: a function of the shape, but for N, and of the precision. The costs are those of
+   one image, in multiply-adds at the machine's peak; 0 where there is no choice. */
+typedef struct {
+  enum fcnn_algorithm algorithm;
+  enum fcnn_reason reason;
+  double direct_cost, winograd_cost;
+} fcnn_conv2d_choice;
+
+fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *shape, enum fcnn_conv2d_op op, bool double_precision);
+
 /* --- Kernels, for float (_f32) and double (_f64) ----------------------------------------------------------------------- */
 
 #define REAL float

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <tgmath.h>
 
+#include "algorithm.h"
 #include "dispatch.h"
 #include "fastcnn.h"
 #include "memory.h"

@@ -35,14 +35,11 @@ static int64_t fcnn_segments(int64_t windows, int64_t size, int64_t taps, int64_
                              fcnn_segment *segments) {
   int64_t count = 0;
   for (int64_t i = 0; i < windows; i++) {
-    const int64_t start = i * step + origin; /* the pixel of tap 0 */
-    int64_t tap = start < 0 ? fcnn_ceil_div(-start, dilation) : 0;
-    int64_t tap_end = start < size ? fcnn_min(taps, (size - 1 - start) / dilation + 1) : 0;
-    if (tap >= tap_end) tap = tap_end = 0;
-    if (count > 0 && segments[count - 1].tap == tap && segments[count - 1].tap_end == tap_end)
+    const fcnn_taps on = fcnn_taps_on_plane(i * step + origin, size, taps, dilation);
+    if (count > 0 && segments[count - 1].tap == on.begin && segments[count - 1].tap_end == on.end)
       segments[count - 1].end = i + 1;
     else
-      segments[count++] = (fcnn_segment){i, i + 1, tap, tap_end};
+      segments[count++] = (fcnn_segment){i, i + 1, on.begin, on.end};
   }
   return count;
 }

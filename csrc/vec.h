@@ -19,6 +19,16 @@ static inline TYPED(vec) TYPED(load)(const REAL *p) {
 
 static inline void TYPED(store)(REAL *p, TYPED(vec) v) { memcpy(p, &v, sizeof v); }
 
+/* `count` numbers, at most LANES, then zeros. */
+static inline TYPED(vec) TYPED(load_some)(const REAL *p, int64_t count) {
+  TYPED(vec) v = {0};
+  memcpy(&v, p, (size_t)count * sizeof(REAL));
+  return v;
+}
+
+/* The first `count` numbers, at most LANES. */
+static inline void TYPED(store_some)(REAL *p, TYPED(vec) v, int64_t count) { memcpy(p, &v, (size_t)count * sizeof(REAL)); }
+
 static inline TYPED(vec) TYPED(fill)(REAL value) { return value - (TYPED(vec)){0}; }
 
 static inline TYPED(mask) TYPED(fill_mask)(WHICH value) { return value - (TYPED(mask)){0}; }

@@ -86,6 +86,18 @@ static inline fcnn_windows fcnn_conv2d_windows(const fcnn_conv2d_shape *s) {
   };
 }
 
+/* Taps [begin, end) of one axis of a window. */
+typedef struct {
+  int64_t begin, end;
+} fcnn_taps;
+
+/* Those on a plane of `size` pixels, of a window whose tap 0 is at pixel `start`; [0, 0) if there are none. */
+static inline fcnn_taps fcnn_taps_on_plane(int64_t start, int64_t size, int64_t taps, int64_t dilation) {
+  const int64_t begin = start < 0 ? fcnn_ceil_div(-start, dilation) : 0;
+  const int64_t end = start < size ? fcnn_min(taps, (size - 1 - start) / dilation + 1) : 0;
+  return begin < end ? (fcnn_taps){begin, end} : (fcnn_taps){0, 0};
+}
+
 /* Whether some window of a line has tap `tap` on pixel `position`; if so, `*window` is its number. */
 static inline bool fcnn_window_with_tap_at(int64_t position, int64_t pad, int64_t tap, int64_t dilation, int64_t stride,
                                            int64_t windows, int64_t *window) {
@@ -115,6 +127,30 @@ static inline fcnn_phase fcnn_phase_at(int64_t p, int64_t size, int64_t window, 
   }
   if (phase.taps > 1) phase.dilation = phase.step * dilation / stride;
   return phase;
+}
+
+/* The windows of dy whose sums are dx at the pixels (ph + i * stride_h, pw + j * stride_w); `h` and `v` are the phases of the two axes. */
+static inline fcnn_windows fcnn_input_gradient_windows(const fcnn_conv2d_shape *s, int64_t ph, int64_t pw, fcnn_phase *h,
+                                                       fcnn_phase *v) {
+  *h = fcnn_phase_at(ph, s->H, s->KH, s->stride_h, s->dilation_h, s->pad_top);
+  *v = fcnn_phase_at(pw, s->W, s->KW, s->stride_w, s->dilation_w, s->pad_left);
+  return (fcnn_windows){
+      .H = s->OH,
+      .W = s->OW,
+      .pixel = s->F,
+      .channels = s->F / s->groups,
+      .KH = h->taps,
+      .KW = v->taps,
+      .N = s->N,
+      .OH = h->pixels,
+      .OW = v->pixels,
+      .step_h = 1,
+      .step_w = 1,
+      .tap_h = h->dilation,
+      .tap_w = v->dilation,
+      .origin_h = h->origin,
+      .origin_w = v->origin,
+  };
 }
 
 /* Whether any tap meets pixel p of an axis. */

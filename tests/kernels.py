@@ -1,7 +1,11 @@
 """What the tests of the kernels share: cases by name, signed arrays, and layouts."""
 
+import contextlib
+
 import numpy as np
 import pytest
+
+from fastcnn import _core
 
 #: Every function of ``fastcnn._core`` that writes arrays: how many of its arguments, the last ones, are written.
 OUTPUTS = {
@@ -58,3 +62,14 @@ def with_special_values(rng, array):
     places = rng.permutation(array.size)[:3]
     special.flat[places] = np.array([np.nan, np.inf, -np.inf], array.dtype)[: len(places)]
     return special
+
+
+@contextlib.contextmanager
+def winograd(use):
+    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2)."""
+    before = _core.get_winograd()
+    _core.set_winograd(use)
+    try:
+        yield
+    finally:
+        _core.set_winograd(before)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastcnn import config, ops
 from fastcnn._version import __version__
-from fastcnn.config import get_num_threads, num_threads, set_num_threads, show_config
+from fastcnn.config import get_num_threads, get_winograd, num_threads, set_num_threads, set_winograd, show_config
 from fastcnn.ops import *  # noqa: F403
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ __all__ = [
     "config",
     "datasets",
     "get_num_threads",
+    "get_winograd",
     "initializers",
     "io",
     "layers",
@@ -65,6 +66,7 @@ __all__ = [
     "random",
     "reference",
     "set_num_threads",
+    "set_winograd",
     "show_config",
     *ops.__all__,
 ]

@@ -43,6 +43,21 @@ cdef extern from "fastcnn.h" nogil:
     void fcnn_set_num_threads(int64_t count)
     int64_t fcnn_get_num_threads()
 
+    enum fcnn_winograd_use:
+        FCNN_WINOGRAD_NEVER
+
+    void fcnn_set_winograd(fcnn_winograd_use use)
+    fcnn_winograd_use fcnn_get_winograd()
+
+    enum fcnn_conv2d_op:
+        FCNN_FORWARD
+
+    ctypedef struct fcnn_conv2d_choice:
+        int algorithm, reason
+        double direct_cost, winograd_cost
+
+    fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *, fcnn_conv2d_op op, bint double_precision)
+
     int fcnn_conv2d_f32(const fcnn_conv2d_shape *, const float *x, const float *w, const float *bias, float lo, float hi, float *y)
     int fcnn_conv2d_f64(const fcnn_conv2d_shape *, const double *x, const double *w, const double *bias, double lo, double hi, double *y)
     int fcnn_conv2d_input_gradient_f32(
@@ -147,6 +162,16 @@ def get_num_threads():
     return fcnn_get_num_threads()
 
 
+def set_winograd(int use):
+    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2)."""
+    fcnn_set_winograd(<fcnn_winograd_use>use)
+
+
+def get_winograd():
+    """The number that `set_winograd` was given."""
+    return <int>fcnn_get_winograd()
+
+
 # --- Arguments and results ---------------------------------------------------------------------------------------------
 
 
@@ -215,6 +240,13 @@ cdef fcnn_pool2d_shape pool2d_shape(t) except *:
     (s.N, s.H, s.W, s.C, s.KH, s.KW, s.OH, s.OW, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left,
      s.pad_bottom, s.pad_right, s.count_padding) = t
     return s
+
+
+def choose_conv2d(shape, int op, bint double_precision):
+    """How operation `op` (0 forward, 1 input gradient, 2 weight gradient) is computed: numbers of algorithm and reason, and two costs."""
+    cdef fcnn_conv2d_shape s = conv2d_shape(shape)
+    choice = fcnn_choose_conv2d(&s, <fcnn_conv2d_op>op, double_precision)
+    return choice.algorithm, choice.reason, choice.direct_cost, choice.winograd_cost
 
 
 # --- Kernels -----------------------------------------------------------------------------------------------------------

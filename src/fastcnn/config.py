@@ -1,7 +1,7 @@
 """Which kernels run, and on how many threads.
 
 Importing this module chooses both: the ISA from what the CPU and the operating system allow or ``FASTCNN_ISA`` says, the number of
-threads from CPU affinity and the cgroup's quota or ``FASTCNN_NUM_THREADS``.
+threads from CPU affinity and the cgroup's quota or ``FASTCNN_NUM_THREADS``. ``FASTCNN_WINOGRAD=0`` forbids Winograd's method.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ def _configure() -> None:
         _core.set_num_threads(int(threads))
     else:
         raise ImportError(f"FASTCNN_NUM_THREADS must be a positive integer, got {threads!r}")
+    winograd = os.environ.get("FASTCNN_WINOGRAD") or "1"
+    if winograd not in ("0", "1"):
+        raise ImportError(f"FASTCNN_WINOGRAD must be 0 or 1, got {winograd!r}")
+    _core.set_winograd(int(winograd))
 
 
 def set_num_threads(n: int) -> None:
@@ -118,8 +122,47 @@ def num_threads(n: int) -> Iterator[None]:
         _core.set_num_threads(before)
 
 
+def set_winograd(allowed: bool) -> None:
+    """Allow float32 convolutions to use Winograd's method where it is faster, or not.
+
+    It needs down to a quarter of the multiplications, and its rounding errors are about twice those of the direct method; see
+    `explain_conv`. ``FASTCNN_WINOGRAD=0`` in the environment switches it off from the start. The setting is the process's.
+
+    Parameters
+    ----------
+    allowed : bool
+
+    Raises
+    ------
+    TypeError
+        If `allowed` is not a bool.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> before = fastcnn.get_winograd()
+    >>> fastcnn.set_winograd(False)
+    >>> fastcnn.get_winograd()
+    False
+    >>> fastcnn.set_winograd(before)
+    """
+    _core.set_winograd(int(_validate.boolean(allowed, "allowed")))
+
+
+def get_winograd() -> bool:
+    """Return whether float32 convolutions may use Winograd's method.
+
+    Examples
+    --------
+    >>> import fastcnn
+    >>> fastcnn.get_winograd()
+    True
+    """
+    return bool(_core.get_winograd())
+
+
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
-    """Print, or return, the version, ISA, threads and compiler.
+    """Print, or return, the version, ISA, threads, whether Winograd's method is allowed, and the compiler.
 
     Parameters
     ----------
@@ -129,20 +172,21 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        With "dicts": ``version``, ``isa`` (in use), ``isas`` (name to whether this machine can run it), ``threads``, ``compiler``,
-        ``machine``.
+        With "dicts": ``version``, ``isa`` (in use), ``isas`` (name to whether this machine can run it), ``threads``, ``winograd``,
+        ``compiler``, ``machine``.
 
     Examples
     --------
     >>> import fastcnn
     >>> sorted(fastcnn.show_config(mode="dicts"))
-    ['compiler', 'isa', 'isas', 'machine', 'threads', 'version']
+    ['compiler', 'isa', 'isas', 'machine', 'threads', 'version', 'winograd']
     """
     config = {
         "version": __version__,
         "isa": _core.selected_isa(),
         "isas": _core.isas(),
         "threads": get_num_threads(),
+        "winograd": get_winograd(),
         "compiler": _core.compiler(),
         "machine": platform.machine(),
     }

@@ -84,6 +84,30 @@ static axis random_axis(int64_t most_dilation, int64_t most_padding) {
   return a;
 }
 
+/* What the matrices of Winograd's F(4x4, 3x3), by their absolute values, make of a tile and filters of ones, at most: a result, a weight's
+   gradient. */
+#define WINOGRAD_SCALE 564.0
+#define WINOGRAD_GRADIENT_SCALE 803.0
+
+static int64_t tiles_of(int64_t results) { return (results + 3) / 4; }
+
+/* What Winograd's method serves: 3x3 taps, side by side, a pixel apart. */
+static fcnn_conv2d_shape random_3x3(void) {
+  fcnn_conv2d_shape s = {.KH = 3, .KW = 3, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1, .groups = 1};
+  s.N = random_between(0, 3);
+  s.pad_top = random_between(0, 2);
+  s.pad_left = random_between(0, 2);
+  s.OH = random_between(1, 10);
+  s.OW = random_between(1, 10);
+  s.H = s.OH + 2 - s.pad_top - random_between(0, 2);
+  s.W = s.OW + 2 - s.pad_left - random_between(0, 2);
+  if (s.H < 1) s.OH += 1 - s.H, s.H = 1;
+  if (s.W < 1) s.OW += 1 - s.W, s.W = 1;
+  s.C = random_channels();
+  s.F = random_channels();
+  return s;
+}
+
 static fcnn_conv2d_shape random_conv2d(void) {
   const axis h = random_axis(3, 4), w = random_axis(3, 4);
   fcnn_conv2d_shape s = {

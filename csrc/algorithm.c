@@ -1,0 +1,93 @@
+#include "algorithm.h"
+
+#include <stdatomic.h>
+
+#include "memory.h"
+
+/* The costs of one tile, one channel, one filter, in multiply-adds at the peak of the microkernel. They were measured on one thread of a Zen 4
+   with AVX-512, and describe the shapes of benchmarks/shapes to 15 %. */
+static const double DIRECT_MULTIPLY = 1.08;   /* a multiply-add of the direct method, its share of the peak being 93 % */
+static const double DIRECT_GRADIENT = 1.1;    /* likewise, for the weight gradient */
+static const double TILE_PRODUCTS = 45;       /* 36 products at 80 % */
+static const double TILE_TRANSFORM = 550;     /* of an image's channel, or of a result's */
+static const double FILTER_TRANSFORM = 400;   /* half of what a filter costs: as if two images shared it */
+static const double GRADIENT_PRODUCTS = 55;   /* 36 products at 65 % */
+static const double GRADIENT_TRANSFORM = 700; /* of an image's channel, or of a row of dy's, */
+static const double GRADIENT_BLOCK = 64;      /* for each block of so many of the other */
+static const int64_t LEAST_VECTOR = 16;       /* filters are computed in whole vectors; so wide are the widest */
+
+static atomic_int winograd_use = FCNN_WINOGRAD_IF_FASTER;
+
+void fcnn_set_winograd(enum fcnn_winograd_use use) { atomic_store(&winograd_use, use); }
+
+enum fcnn_winograd_use fcnn_get_winograd(void) { return (enum fcnn_winograd_use)atomic_load(&winograd_use); }
+
+/* How many taps of an axis' windows lie on the plane, in all. */
+static double taps_of_axis(int64_t windows, int64_t size, int64_t taps, int64_t origin) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < windows; i++) {
+    const fcnn_taps on = fcnn_taps_on_plane(i + origin, size, taps, 1);
+    count += on.end - on.begin;
+  }
+  return (double)count;
+}
+
+/* The products of an image and one channel and filter by the direct method, for windows one pixel apart. */
+static double direct_products(const fcnn_windows *w) {
+  return taps_of_axis(w->OH, w->H, w->KH, w->origin_h) * taps_of_axis(w->OW, w->W, w->KW, w->origin_w);
+}
+
+static double tiles_of(const fcnn_windows *w) { return (double)(fcnn_ceil_div(w->OH, 4) * fcnn_ceil_div(w->OW, 4)); }
+
+/* Whether Winograd's method can compute such windows; if not, the choice says why. */
+static bool winograd_serves(const fcnn_windows *w, bool double_precision, fcnn_conv2d_choice *choice) {
+  choice->algorithm = FCNN_DIRECT;
+  if (w->KH != 3 || w->KW != 3 || w->step_h != 1 || w->step_w != 1 || w->tap_h != 1 || w->tap_w != 1)
+    choice->reason = FCNN_NOT_3X3;
+  else if (double_precision)
+    choice->reason = FCNN_NOT_FLOAT;
+  else if (fcnn_get_winograd() == FCNN_WINOGRAD_NEVER)
+    choice->reason = FCNN_SWITCHED_OFF;
+  else
+    choice->reason = FCNN_COSTS;
+  return choice->reason == FCNN_COSTS;
+}
+
+static fcnn_conv2d_choice decided(fcnn_conv2d_choice choice) {
+  const bool winograd = choice.winograd_cost < choice.direct_cost || fcnn_get_winograd() == FCNN_WINOGRAD_IF_POSSIBLE;
+  choice.algorithm = winograd ? FCNN_WINOGRAD : FCNN_DIRECT;
+  return choice;
+}
+
+fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *w, int64_t filters, bool double_precision) {
+  fcnn_conv2d_choice choice = {0};
+  if (!winograd_serves(w, double_precision, &choice)) return choice;
+  if (36 * w->channels * 4 * LEAST_VECTOR * (int64_t)sizeof(float) > FCNN_WINOGRAD_FILTERS) {
+    choice.reason = FCNN_FILTERS_TOO_LARGE;
+    return choice;
+  }
+  const double C = (double)w->channels, F = (double)fcnn_round_up(filters, LEAST_VECTOR), tiles = tiles_of(w);
+  choice.direct_cost = DIRECT_MULTIPLY * direct_products(w) * C * F;
+  choice.winograd_cost = tiles * (TILE_PRODUCTS * C * F + TILE_TRANSFORM * (C + F)) + FILTER_TRANSFORM * C * F;
+  return decided(choice);
+}
+
+fcnn_conv2d_choice fcnn_choose_weight_gradient(const fcnn_windows *w, int64_t filters, bool double_precision) {
+  fcnn_conv2d_choice choice = {0};
+  if (!winograd_serves(w, double_precision, &choice)) return choice;
+  const double C = (double)w->channels, F = (double)fcnn_round_up(filters, LEAST_VECTOR), tiles = tiles_of(w);
+  const double block_c = C < GRADIENT_BLOCK ? C : GRADIENT_BLOCK, block_f = F < GRADIENT_BLOCK ? F : GRADIENT_BLOCK;
+  choice.direct_cost = DIRECT_GRADIENT * direct_products(w) * C * F;
+  choice.winograd_cost = tiles * C * F * (GRADIENT_PRODUCTS + GRADIENT_TRANSFORM * (1 / block_c + 1 / block_f));
+  return decided(choice);
+}
+
+fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *s, enum fcnn_conv2d_op op, bool double_precision) {
+  if (fcnn_is_depthwise(s)) return (fcnn_conv2d_choice){.algorithm = FCNN_DEPTHWISE, .reason = FCNN_ONE_FILTER_A_CHANNEL};
+  const fcnn_windows windows = fcnn_conv2d_windows(s);
+  if (op == FCNN_WEIGHT_GRADIENT) return fcnn_choose_weight_gradient(&windows, s->F / s->groups, double_precision);
+  if (op == FCNN_FORWARD) return fcnn_choose_correlation(&windows, s->F / s->groups, double_precision);
+  fcnn_phase h, v;
+  const fcnn_windows gradient = fcnn_input_gradient_windows(s, 0, 0, &h, &v);
+  return fcnn_choose_correlation(&gradient, s->C / s->groups, double_precision);
+}

@@ -1,0 +1,294 @@
+"""Winograd's method: against the reference within its own bound, where it is chosen, and when it must not be used."""
+
+import itertools
+
+import numpy as np
+import pytest
+from compare import assert_close, assert_same_bits
+from kernels import by_name, signed, winograd, with_special_values
+
+import fastcnn
+from fastcnn import reference
+
+pytestmark = pytest.mark.usefixtures("unwritten_outputs")
+
+P, Q = 5 / 8, 3 / 2
+#: The matrices of F(4x4, 3x3) at the points 0, P, -P, Q, -Q and infinity.
+A = np.array([[1, 0, 0, 0], *([1, p, p**2, p**3] for p in (P, -P, Q, -Q)), [0, 0, 0, 1]])
+B = np.array(
+    [
+        [P**2 * Q**2, 0, -(P**2) - Q**2, 0, 1, 0],
+        *([0, -p * q**2, -(q**2), p, 1, 0] for p, q in ((P, Q), (-P, Q), (Q, P), (-Q, P))),
+        [0, P**2 * Q**2, 0, -(P**2) - Q**2, 0, 1],
+    ]
+).T
+G = np.array(
+    [
+        [1 / (P**2 * Q**2), 0, 0],
+        *(np.array([1, p, p**2]) / (2 * p**2 * (p**2 - q**2)) for p, q in ((P, Q), (-P, Q), (Q, P), (-Q, P))),
+        [0, 0, 1],
+    ]
+)
+#: Additions on the way of a number through the transforms, in two dimensions: there, and back.
+TRANSFORM_TERMS = 40
+
+
+def tiles_of(images, size, step, before, rows, cols):
+    """The tiles of `size` x `size` pixels, `step` apart, of images (N, H, W, C) in zeros: (N, rows, cols, size, size, C)."""
+    n, h, w, c = images.shape
+    padded = np.zeros((n, step * rows + size, step * cols + size, c))
+    padded[:, before[0] : before[0] + h, before[1] : before[1] + w] = images
+    tiles = [[padded[:, step * i :, step * j :][:, :size, :size] for j in range(cols)] for i in range(rows)]
+    return np.moveaxis(np.array(tiles), 2, 0)
+
+
+def by_winograd(x, w, before, shape, *, matrices=(A, B, G)):
+    """The correlation of x (N, H, W, C), padded by `before`, with w (3, 3, C, F) to `shape` (N, OH, OW, F), in float64."""
+    a, b, g = matrices
+    rows, cols = -(-shape[1] // 4), -(-shape[2] // 4)
+    v = np.einsum("pu,nijpqc,qv->nijuvc", b, tiles_of(x, 6, 4, before, rows, cols), b, optimize=True)
+    u = np.einsum("up,pqcf,vq->uvcf", g, w, g, optimize=True)
+    y = np.einsum("pu,nijpqc,pqcf,qv->niujvf", a, v, u, a, optimize=True)
+    return y.reshape(shape[0], 4 * rows, 4 * cols, shape[3])[:, : shape[1], : shape[2]]
+
+
+def weights_by_winograd(x, dy, before, *, matrices=(A, B, G)):
+    """The gradient by w (3, 3, C, F) for dy (N, OH, OW, F), in float64."""
+    a, b, g = matrices
+    rows, cols = -(-dy.shape[1] // 4), -(-dy.shape[2] // 4)
+    v = np.einsum("pu,nijpqc,qv->nijuvc", b, tiles_of(x, 6, 4, before, rows, cols), b, optimize=True)
+    m = np.einsum("up,nijpqf,vq->nijuvf", a, tiles_of(dy, 4, 4, (0, 0), rows, cols), a, optimize=True)
+    return np.einsum("up,nijuvc,nijuvf,vq->pqcf", g, v, m, g, optimize=True)
+
+
+def absolute(*arrays):
+    return [np.abs(array.astype(np.float64)) for array in arrays]
+
+
+ABSOLUTE = tuple(absolute(A, B, G))
+
+
+def assert_agrees(x, w, b, padding):
+    """Assert that conv2d and its gradients are the reference's, but for the roundings of Winograd's method."""
+    (top, _), (left, _) = padding
+    options = {"padding": padding}
+    y = reference.conv2d(x.astype(np.float64), w.astype(np.float64), b.astype(np.float64), **options)
+    dy = signed(np.random.default_rng(2), x.dtype, y.shape)[0]
+    ours = fastcnn.conv2d(x, w, b, **options), *fastcnn.conv2d_backward(dy, x, w, **options)
+    theirs = y, *reference.conv2d_backward(dy.astype(np.float64), x.astype(np.float64), w.astype(np.float64), **options)
+    absolute_x, absolute_w, absolute_dy = absolute(x, w, dy)
+    turned = absolute_w[::-1, ::-1].swapaxes(2, 3)
+    scales = (
+        by_winograd(absolute_x, absolute_w, (top, left), y.shape, matrices=ABSOLUTE) + np.abs(b),
+        by_winograd(absolute_dy, turned, (2 - top, 2 - left), x.shape, matrices=ABSOLUTE),
+        weights_by_winograd(absolute_x, absolute_dy, (top, left), matrices=ABSOLUTE),
+        absolute_dy.sum((0, 1, 2)),
+    )
+    windows = dy.size // dy.shape[-1]
+    for our, their, scale, terms in zip(ours, theirs, scales, (w.shape[2], w.shape[3], windows, windows), strict=True):
+        assert_close(our, their, terms=terms + TRANSFORM_TERMS, scale=scale, dtype=np.float32)
+
+
+def test_the_matrices_are_those_of_a_correlation():
+    """In float64, the method as written here is the reference, and so are its gradients: what the bounds are made from is right."""
+    x, w, dy = signed(np.random.default_rng(1), np.float64, (2, 7, 10, 3), (3, 3, 3, 4), (2, 7, 10, 4))
+    scale = by_winograd(*absolute(x, w), (1, 1), dy.shape, matrices=ABSOLUTE)
+    expected = reference.conv2d(x, w, padding=1)
+    assert_close(by_winograd(x, w, (1, 1), dy.shape), expected, terms=3 + TRANSFORM_TERMS, scale=scale)
+    scale = weights_by_winograd(*absolute(x, dy), (1, 1), matrices=ABSOLUTE)
+    expected = reference.conv2d_backward(dy, x, w, padding=1)[1]
+    assert_close(weights_by_winograd(x, dy, (1, 1)), expected, terms=140 + TRANSFORM_TERMS, scale=scale)
+
+
+#: About a tile, several blocks of tiles, of channels and of filters, and the paddings: (N, H, W, C), F, padding.
+CASES = {
+    "a tile": ((1, 6, 6, 16), 16, ((0, 0), (0, 0))),
+    "a window": ((1, 3, 3, 16), 16, ((0, 0), (0, 0))),
+    "one channel, one filter": ((2, 9, 8, 1), 1, ((1, 1), (1, 1))),
+    "neither whole vectors nor whole tiles": ((3, 9, 7, 17), 33, ((1, 1), (1, 1))),
+    "many tiles": ((7, 13, 13, 32), 64, ((0, 0), (0, 0))),
+    "asymmetric padding": ((2, 8, 6, 20), 18, ((0, 2), (2, 1))),
+    "padding all around": ((1, 1, 1, 16), 16, ((2, 2), (2, 2))),
+    "blocks of channels": ((1, 5, 6, 515), 20, ((1, 1), (1, 1))),
+    "blocks of filters": ((1, 6, 5, 300), 200, ((1, 1), (1, 1))),
+    "blocks of both gradients": ((3, 10, 9, 70), 130, ((1, 1), (1, 1))),
+    "more tiles than a block has": ((1, 33, 34, 16), 16, ((1, 1), (1, 1))),
+}
+
+
+@by_name(CASES)
+def test_conv2d_and_its_gradients(isa, name):
+    shape, filters, padding = CASES[name]
+    x, w, b = signed(np.random.default_rng(1), np.float32, shape, (3, 3, shape[3], filters), filters)
+    with winograd(2):
+        assert_agrees(x, w, b, padding)
+
+
+@pytest.mark.parametrize("size", range(3, 12))
+def test_every_remainder_of_a_tile(isa, size):
+    x, w, b = signed(np.random.default_rng(1), np.float32, (2, size, 14 - size, 5), (3, 3, 5, 7), 7)
+    with winograd(2):
+        assert_agrees(x, w, b, ((1, 1), (1, 1)))
+
+
+@pytest.mark.parametrize("exponent", [-30, -15, 15, 30])
+def test_pixels_of_very_different_size(isa, exponent):
+    """Errors of a tile are relative to its largest pixels: beside one of 1e30, the bound of the small ones is large, but it holds."""
+    x, w, b = signed(np.random.default_rng(1), np.float32, (2, 12, 12, 8), (3, 3, 8, 16), 16)
+    x[:, 5, 6] *= 10.0**exponent
+    with winograd(2):
+        assert_agrees(x, w, b, ((1, 1), (1, 1)))
+
+
+@pytest.mark.parametrize("exponent", [-40, -22, 18])
+def test_numbers_near_both_ends_of_the_range(isa, exponent):
+    x, w, b = (
+        array * np.float32(10.0**exponent) for array in signed(np.random.default_rng(1), np.float32, (1, 8, 8, 16), (3, 3, 16, 16), 16)
+    )
+    with winograd(2):
+        assert_agrees(x, w, b, ((1, 1), (1, 1)))
+
+
+def test_transforms_beyond_the_range_give_what_the_direct_method_gives(isa):
+    """A pixel near the largest number overflows in the transform of an image, but not in the sums."""
+    x, w, b = signed(np.random.default_rng(1), np.float32, (2, 9, 9, 4), (3, 3, 4, 8), 8)
+    x[0, 4, 4, 1] = 3e38
+    w *= np.float32(0.1)
+    with winograd(2):
+        y = fastcnn.conv2d(x, w, b, padding=1)
+        dx, dw, db = fastcnn.conv2d_backward(y / 1e30, x / 1e30, w, padding=1)
+    scale = reference.conv2d(*absolute(x, w, b), padding=1)
+    near = np.zeros((2, 9, 9, 1), bool)
+    near[0, 3:6, 3:6] = True
+    expected = reference.conv2d(x.astype(np.float64), w.astype(np.float64), b.astype(np.float64), padding=1)
+    assert np.isfinite(y).all() and np.isfinite(dx).all() and np.isfinite(dw).all() and np.isfinite(db).all()
+    assert_close(np.where(near, y, 0), np.where(near, expected, 0), terms=40, scale=np.where(near, scale, 1), dtype=np.float32)
+
+
+@pytest.mark.parametrize("place", ["x", "w", "dy"])
+def test_nan_and_infinities_pass_through_as_through_the_reference(isa, place):
+    arrays = dict(zip("xwb", signed(np.random.default_rng(1), np.float32, (3, 11, 9, 6), (3, 3, 6, 20), 20), strict=True))
+    arrays["dy"] = signed(np.random.default_rng(2), np.float32, (3, 11, 9, 20))[0]
+    arrays[place] = with_special_values(np.random.default_rng(3), arrays[place])
+    x, w, b, dy = arrays["x"], arrays["w"], arrays["b"], arrays["dy"]
+    with winograd(2):
+        ours = fastcnn.conv2d(x, w, b, padding=1), *fastcnn.conv2d_backward(dy, x, w, padding=1)
+    theirs = reference.conv2d(x, w, b, padding=1), *reference.conv2d_backward(dy, x, w, padding=1)
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(np.isnan(our), np.isnan(their))
+        np.testing.assert_array_equal(np.isposinf(our), np.isposinf(their))
+        np.testing.assert_array_equal(np.isneginf(our), np.isneginf(their))
+
+
+def test_the_bits_depend_on_neither_threads_nor_batch(isa):
+    x, w, b = signed(np.random.default_rng(1), np.float32, (9, 14, 13, 20), (3, 3, 20, 40), 40)
+    x[3, 5, 5, 2] = np.inf
+    dy = signed(np.random.default_rng(2), np.float32, (9, 14, 13, 40))[0]
+    with winograd(2):
+        with fastcnn.num_threads(1):
+            y, dx = fastcnn.conv2d(x, w, b, padding=1), fastcnn.conv2d_backward(dy, x, w, padding=1)
+        for threads in (2, 3, 7):
+            with fastcnn.num_threads(threads):
+                assert_same_bits(fastcnn.conv2d(x, w, b, padding=1), y)
+                for ours, theirs in zip(fastcnn.conv2d_backward(dy, x, w, padding=1), dx, strict=True):
+                    assert_same_bits(ours, theirs)
+        for some in (slice(0, 1), slice(2, 7), slice(8, 9)):
+            assert_same_bits(fastcnn.conv2d(x[some], w, b, padding=1), y[some])
+            assert_same_bits(fastcnn.conv2d_backward(dy[some], x[some], w, padding=1)[0], dx[0][some])
+
+
+def test_a_relu_in_the_same_pass(isa):
+    x, w, b = signed(np.random.default_rng(1), np.float32, (2, 9, 9, 16), (3, 3, 16, 16), 16)
+    with winograd(2):
+        y = fastcnn.conv2d(x, w, b)
+        assert np.any(y < 0)
+        assert_same_bits(fastcnn.conv2d(x, w, b, activation="relu"), np.maximum(y, 0))
+
+
+@pytest.mark.parametrize("channels", [16, 64, 256, 568])
+def test_errors_on_data_without_structure_are_as_documented(isa, channels):
+    """Twice the direct method's, relative to the results' root mean square, and far from 2e-4 for every number of channels it serves."""
+    x, w = signed(np.random.default_rng(1), np.float32, (1, 34, 34, channels), (3, 3, channels, 64))
+    with winograd(2):
+        y = fastcnn.conv2d(x, w)
+    expected = fastcnn.conv2d(x.astype(np.float64), w.astype(np.float64))
+    error = (y - expected) / np.sqrt(np.mean(expected**2))
+    assert np.sqrt(np.mean(error**2)) < 1e-7 * np.sqrt(channels + 16)
+    assert np.abs(error).max() < 1.2e-6 * np.sqrt(channels + 16) < 2e-4
+
+
+# --- Chosen or not ------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_used_where_it_is_chosen_and_nowhere_else():
+    """What explain_conv says is what conv2d does: bits are those of either method, forced."""
+    for (h, c, f), op in itertools.product(
+        [(56, 16, 16), (13, 32, 64), (5, 64, 64), (7, 64, 64), (20, 3, 64)], ["forward", "input gradient", "weight gradient"]
+    ):
+        x, w, dy = signed(np.random.default_rng(1), np.float32, (1, h, h, c), (3, 3, c, f), (1, h - 2, h - 2, f))
+        compute = {
+            "forward": lambda x=x, w=w: fastcnn.conv2d(x, w),
+            "input gradient": lambda x=x, w=w, dy=dy: fastcnn.conv2d_backward(dy, x, w)[0],
+            "weight gradient": lambda x=x, w=w, dy=dy: fastcnn.conv2d_backward(dy, x, w)[1],
+        }[op]
+        algorithm = fastcnn.explain_conv(x.shape, w.shape, op=op).algorithm
+        with winograd({"direct": 0, "winograd": 2}[algorithm]):
+            forced = compute()
+        assert_same_bits(compute(), forced)
+        with winograd({"direct": 2, "winograd": 0}[algorithm]):
+            assert np.any(compute() != forced)
+
+
+def test_the_choice_does_not_depend_on_the_number_of_images():
+    for size in (5, 7, 13, 28):
+        choices = {fastcnn.explain_conv((n, size, size, 32), (3, 3, 32, 64)) for n in (1, 2, 128, 10_000)}
+        assert len(choices) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"stride": 2}, "stride of 1"),
+        ({"dilation": 2}, "neighbouring"),
+        ({"w_shape": (5, 5, 64, 64)}, "3x3"),
+        ({"dtype": np.float64}, "float32 only"),
+        ({"x_shape": (1, 56, 56, 1024), "w_shape": (3, 3, 1024, 64)}, "memory"),
+        ({"w_shape": (3, 3, 1, 64), "groups": 64}, "own filter"),
+        ({"x_shape": (1, 5, 5, 64)}, "costs"),
+    ],
+)
+def test_why_it_is_not_used(options, reason):
+    choice = fastcnn.explain_conv(**{"x_shape": (1, 56, 56, 64), "w_shape": (3, 3, 64, 64), **options})
+    assert choice.algorithm != "winograd"
+    assert reason in choice.reason
+
+
+def test_it_can_be_switched_off_and_on():
+    shapes = (1, 56, 56, 64), (3, 3, 64, 64)
+    assert fastcnn.get_winograd()
+    assert fastcnn.explain_conv(*shapes).algorithm == "winograd"
+    with winograd(1):
+        fastcnn.set_winograd(False)
+        assert not fastcnn.get_winograd()
+        assert not fastcnn.show_config(mode="dicts")["winograd"]
+        assert fastcnn.explain_conv(*shapes)[:2] == ("direct", "Winograd's method is switched off")
+        fastcnn.set_winograd(True)
+        assert fastcnn.explain_conv(*shapes).algorithm == "winograd"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "name"),
+    [
+        ({"x_shape": (56, 56)}, ValueError, "x_shape"),
+        ({"x_shape": "56"}, TypeError, "x_shape"),
+        ({"w_shape": (3, 3, 64)}, ValueError, "w_shape"),
+        ({"op": "backward"}, ValueError, "op"),
+        ({"dtype": np.int32}, ValueError, "dtype"),
+        ({"groups": 0}, ValueError, "groups"),
+    ],
+)
+def test_bad_arguments_are_named(options, error, name):
+    with pytest.raises(error, match=name):
+        fastcnn.explain_conv(**{"x_shape": (1, 56, 56, 64), "w_shape": (3, 3, 64, 64), **options})
+    with pytest.raises(TypeError, match="allowed"):
+        fastcnn.set_winograd("no")
