@@ -6,11 +6,14 @@
 
 /* The costs of one tile, one channel, one filter, in multiply-adds at the peak of the microkernel. They were measured on one thread of a Zen 4
    with AVX-512, and describe the shapes of benchmarks/shapes to 15 %. */
-static const double DIRECT_MULTIPLY = 1.08;   /* a multiply-add of the direct method, its share of the peak being 93 % */
-static const double DIRECT_GRADIENT = 1.1;    /* likewise, for the weight gradient */
-static const double TILE_PRODUCTS = 45;       /* 36 products at 80 % */
-static const double TILE_TRANSFORM = 550;     /* of an image's channel, or of a result's */
-static const double FILTER_TRANSFORM = 400;   /* half of what a filter costs: as if two images shared it */
+static const double DIRECT_MULTIPLY = 1.08; /* a multiply-add of the direct method, its share of the peak being 93 % */
+static const double DIRECT_GRADIENT = 1.1;  /* likewise, for the weight gradient */
+static const double TILE_PRODUCTS = 45;     /* 36 products at 80 % */
+static const double TILE_TRANSFORM = 550;   /* of an image's channel, or of a result's */
+static const double FILTER_TRANSFORM = 100; /* half of what a filter costs, as if two images shared it, */
+static const double FAR_FILTER_TRANSFORM =
+    400; /* and likewise, where all that are there at a time are more than a second-level cache holds */
+static const double NEAR_BYTES = 1 << 20;
 static const double GRADIENT_PRODUCTS = 55;   /* 36 products at 65 % */
 static const double GRADIENT_TRANSFORM = 700; /* of an image's channel, or of a row of dy's, */
 static const double GRADIENT_BLOCK = 64;      /* for each block of so many of the other */
@@ -37,7 +40,10 @@ static double direct_products(const fcnn_windows *w) {
   return taps_of_axis(w->OH, w->H, w->KH, w->origin_h) * taps_of_axis(w->OW, w->W, w->KW, w->origin_w);
 }
 
-static double tiles_of(const fcnn_windows *w) { return (double)(fcnn_ceil_div(w->OH, 4) * fcnn_ceil_div(w->OW, 4)); }
+/* Tiles over a plane. */
+static int64_t tiles_over(int64_t rows, int64_t cols) { return fcnn_ceil_div(rows, 4) * fcnn_ceil_div(cols, 4); }
+
+bool fcnn_winograd_scatters(const fcnn_windows *w) { return tiles_over(w->H, w->W) < tiles_over(w->OH, w->OW); }
 
 /* Whether Winograd's method can compute such windows; if not, the choice says why. */
 static bool winograd_serves(const fcnn_windows *w, bool double_precision, fcnn_conv2d_choice *choice) {
@@ -66,16 +72,18 @@ fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *w, int64_t filter
     choice.reason = FCNN_FILTERS_TOO_LARGE;
     return choice;
   }
-  const double C = (double)w->channels, F = (double)fcnn_round_up(filters, LEAST_VECTOR), tiles = tiles_of(w);
+  const double C = (double)w->channels, F = (double)fcnn_round_up(filters, LEAST_VECTOR);
+  const double tiles = (double)fcnn_min(tiles_over(w->OH, w->OW), tiles_over(w->H, w->W));
+  const double per_filter = 36 * C * F * (double)sizeof(float) < NEAR_BYTES ? FILTER_TRANSFORM : FAR_FILTER_TRANSFORM;
   choice.direct_cost = DIRECT_MULTIPLY * direct_products(w) * C * F;
-  choice.winograd_cost = tiles * (TILE_PRODUCTS * C * F + TILE_TRANSFORM * (C + F)) + FILTER_TRANSFORM * C * F;
+  choice.winograd_cost = tiles * (TILE_PRODUCTS * C * F + TILE_TRANSFORM * (C + F)) + per_filter * C * F;
   return decided(choice);
 }
 
 fcnn_conv2d_choice fcnn_choose_weight_gradient(const fcnn_windows *w, int64_t filters, bool double_precision) {
   fcnn_conv2d_choice choice = {0};
   if (!winograd_serves(w, double_precision, &choice)) return choice;
-  const double C = (double)w->channels, F = (double)fcnn_round_up(filters, LEAST_VECTOR), tiles = tiles_of(w);
+  const double C = (double)w->channels, F = (double)fcnn_round_up(filters, LEAST_VECTOR), tiles = (double)tiles_over(w->OH, w->OW);
   const double block_c = C < GRADIENT_BLOCK ? C : GRADIENT_BLOCK, block_f = F < GRADIENT_BLOCK ? F : GRADIENT_BLOCK;
   choice.direct_cost = DIRECT_GRADIENT * direct_products(w) * C * F;
   choice.winograd_cost = tiles * C * F * (GRADIENT_PRODUCTS + GRADIENT_TRANSFORM * (1 / block_c + 1 / block_f));

@@ -15,6 +15,9 @@ enum { FCNN_WINOGRAD_FILTERS = 5 * 1024 * 1024 };
 /* For windows x filters, `filters` of them: the forward pass and the input gradient. */
 fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *windows, int64_t filters, bool double_precision);
 
+/* Whether Winograd's method has fewer tiles of the pixels that windows read than of their results. */
+bool fcnn_winograd_scatters(const fcnn_windows *windows);
+
 /* For the sum over windows of patches x dy, of `filters` columns. */
 fcnn_conv2d_choice fcnn_choose_weight_gradient(const fcnn_windows *windows, int64_t filters, bool double_precision);
 

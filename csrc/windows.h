@@ -50,6 +50,16 @@ static inline int64_t fcnn_grid_pixel(const fcnn_grid *grid, fcnn_cursor at) {
   return (at.n * grid->H + at.i * grid->step_h + grid->origin_h) * grid->W + at.j * grid->step_w + grid->origin_w;
 }
 
+/* pixels (size, size): the numbers, counted from the first pixel of the first of some H x W planes, of those of plane n from (top, left) on; -1 for
+   one beside the plane. */
+static inline void fcnn_square(int64_t size, int64_t H, int64_t W, int64_t n, int64_t top, int64_t left, int64_t *pixels) {
+  for (int64_t u = 0; u < size; u++)
+    for (int64_t v = 0; v < size; v++) {
+      const bool inside = top + u >= 0 && top + u < H && left + v >= 0 && left + v < W;
+      pixels[size * u + v] = inside ? (n * H + top + u) * W + left + v : -1;
+    }
+}
+
 /* What every caller promises about a shape; a debug build checks it. */
 static inline void fcnn_assert_conv2d(const fcnn_conv2d_shape *s) {
   assert(s->N >= 0 && s->H > 0 && s->W > 0 && s->C > 0 && s->F > 0 && s->KH > 0 && s->KW > 0 && s->OH > 0 && s->OW > 0);
