@@ -17,6 +17,8 @@ enum fcnn_spread {
 
 enum {
   FCNN_MOST_LANES = 16,
+  FCNN_MOST_TAPS = 5, /* of a line of a strip, and by so many of them is a result from its neighbour: */
+  FCNN_MOST_STRIDE = 2,
   FCNN_MOST_TERMS = 64, /* and results of a group, where strips are better than a product of matrices for each group */
 };
 
@@ -66,12 +68,6 @@ static inline fcnn_lanes fcnn_lanes_at(const fcnn_grouping *g, int64_t vector) {
   for (int64_t l = lanes.first; l < lanes.end; l++)
     lanes.index[l] = (uint8_t)((lanes.to + l) / g->results * g->terms - lanes.from);
   return lanes;
-}
-
-/* Whether the microkernels know lines of so many taps, `stride` of them from one result to the next. */
-static inline bool fcnn_strip_taps(enum fcnn_spread spread, int64_t taps, int64_t stride) {
-  const bool few = taps == 3 || (taps == 5 && spread == FCNN_OWN);
-  return stride == 1 ? few || taps == 2 : stride == 2 && few;
 }
 
 #endif
