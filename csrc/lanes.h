@@ -65,8 +65,7 @@ static inline fcnn_lanes fcnn_lanes_at(const fcnn_grouping *g, int64_t vector) {
   lanes.end = (int)(wanted - lanes.to + count);
   if (one) return lanes;
   lanes.from = fcnn_min(lanes.from, g->groups * g->terms - g->lanes);
-  for (int64_t l = lanes.first; l < lanes.end; l++)
-    lanes.index[l] = (uint8_t)((lanes.to + l) / g->results * g->terms - lanes.from);
+  for (int64_t l = lanes.first; l < lanes.end; l++) lanes.index[l] = (uint8_t)((lanes.to + l) / g->results * g->terms - lanes.from);
   return lanes;
 }
 
