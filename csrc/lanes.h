@@ -19,7 +19,7 @@ enum {
   FCNN_MOST_LANES = 16,
   FCNN_MOST_TAPS = 5, /* of a line of a strip, and by so many of them is a result from its neighbour: */
   FCNN_MOST_STRIDE = 2,
-  FCNN_MOST_TERMS = 64, /* and results of a group, where strips are better than a product of matrices for each group */
+  FCNN_MOST_TERMS = 32, /* and results of a group, where strips are better than a product of matrices for each group */
 };
 
 /* A vector of results, numbers to ... of a result's pixel, of which lanes [first, end) are wanted. They are sums over what lies from
@@ -47,24 +47,23 @@ static inline fcnn_grouping fcnn_grouping_of(int64_t groups, int64_t terms, int6
   return g;
 }
 
-/* Whether there are groups, small ones, and pixels can be read in whole vectors. */
+/* Whether there are groups, and small ones. */
 static inline bool fcnn_grouping_suits(const fcnn_grouping *g) {
-  return g->groups > 1 && g->terms <= FCNN_MOST_TERMS && g->results <= FCNN_MOST_TERMS && g->groups * g->results >= g->lanes &&
-         (g->spread == FCNN_ONE_GROUP || g->groups * g->terms >= g->lanes);
+  return g->groups > 1 && g->terms <= FCNN_MOST_TERMS && g->results <= FCNN_MOST_TERMS;
 }
 
-/* Vector `vector` of g->vectors. The last ones begin early enough to end with the pixel. */
+/* Vector `vector` of g->vectors. The last ones begin early enough to end with the pixel, if it is that long. */
 static inline fcnn_lanes fcnn_lanes_at(const fcnn_grouping *g, int64_t vector) {
   const bool one = g->spread == FCNN_ONE_GROUP;
   const int64_t group = one ? vector / g->vectors_a_group : vector * g->groups_a_vector;
   const int64_t begin = one ? vector % g->vectors_a_group * g->lanes : 0;
   const int64_t count = one ? fcnn_min(g->results - begin, g->lanes) : fcnn_min(g->groups - group, g->groups_a_vector) * g->results;
   const int64_t wanted = group * g->results + begin;
-  fcnn_lanes lanes = {.from = group * g->terms, .to = fcnn_min(wanted, g->groups * g->results - g->lanes)};
+  fcnn_lanes lanes = {.from = group * g->terms, .to = fcnn_min(wanted, fcnn_max(g->groups * g->results - g->lanes, 0))};
   lanes.first = (int)(wanted - lanes.to);
   lanes.end = (int)(wanted - lanes.to + count);
   if (one) return lanes;
-  lanes.from = fcnn_min(lanes.from, g->groups * g->terms - g->lanes);
+  lanes.from = fcnn_min(lanes.from, fcnn_max(g->groups * g->terms - g->lanes, 0));
   for (int64_t l = lanes.first; l < lanes.end; l++) lanes.index[l] = (uint8_t)((lanes.to + l) / g->results * g->terms - lanes.from);
   return lanes;
 }
