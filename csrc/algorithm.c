@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "lanes.h"
 #include "memory.h"
 
 /* The costs of one tile, one channel, one filter, in multiply-adds at the peak of the microkernel. They were measured on one thread of a Zen 4
@@ -91,7 +92,8 @@ fcnn_conv2d_choice fcnn_choose_weight_gradient(const fcnn_windows *w, int64_t fi
 }
 
 fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *s, enum fcnn_conv2d_op op, bool double_precision) {
-  if (fcnn_is_depthwise(s)) return (fcnn_conv2d_choice){.algorithm = FCNN_DEPTHWISE, .reason = FCNN_ONE_FILTER_A_CHANNEL};
+  const fcnn_grouping grouping = fcnn_grouping_of(s->groups, s->C / s->groups, s->F / s->groups, 1);
+  if (fcnn_grouping_suits(&grouping)) return (fcnn_conv2d_choice){.algorithm = FCNN_GROUPED, .reason = FCNN_SMALL_GROUPS};
   const fcnn_windows windows = fcnn_conv2d_windows(s);
   if (op == FCNN_WEIGHT_GRADIENT) return fcnn_choose_weight_gradient(&windows, s->F / s->groups, double_precision);
   if (op == FCNN_FORWARD) return fcnn_choose_correlation(&windows, s->F / s->groups, double_precision);

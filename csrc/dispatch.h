@@ -5,11 +5,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lanes.h"
+
 /* `length` numbers of a patch that are neighbours in memory: they start `from` numbers after the patch's base, and meet the rows
    `row` ... of the filters' matrix. */
 typedef struct {
   int64_t from, row, length;
 } fcnn_run;
+
+/* Taps side by side of the patches of a strip: the first one is `from` numbers after a patch's base, and meets the filters from number
+   `row` of a panel on. */
+typedef struct {
+  int64_t from, row;
+} fcnn_strip_line;
 
 #define REAL float
 #define TYPED(name) name##_f32

@@ -59,10 +59,10 @@ enum fcnn_winograd_use fcnn_get_winograd(void);
 
 enum fcnn_conv2d_op { FCNN_FORWARD, FCNN_INPUT_GRADIENT, FCNN_WEIGHT_GRADIENT };
 
-enum fcnn_algorithm { FCNN_DIRECT, FCNN_WINOGRAD, FCNN_DEPTHWISE };
+enum fcnn_algorithm { FCNN_DIRECT, FCNN_WINOGRAD, FCNN_GROUPED };
 
 /* Why a convolution does not use Winograd's method, or that the costs decide. */
-enum fcnn_reason { FCNN_COSTS, FCNN_SWITCHED_OFF, FCNN_NOT_3X3, FCNN_NOT_FLOAT, FCNN_FILTERS_TOO_LARGE, FCNN_ONE_FILTER_A_CHANNEL };
+enum fcnn_reason { FCNN_COSTS, FCNN_SWITCHED_OFF, FCNN_NOT_3X3, FCNN_NOT_FLOAT, FCNN_FILTERS_TOO_LARGE, FCNN_SMALL_GROUPS };
 
 /* How a convolution, or one of its gradients, is computed: a function of the shape, but for N, and of the precision. The costs are those of
    one image, in multiply-adds at the machine's peak; 0 where there is no choice. */

@@ -105,3 +105,18 @@ static inline TYPED(vec) TYPED(zip)(TYPED(vec) a, TYPED(vec) b, int64_t first) {
   return __builtin_shuffle(a, b, from);
 #endif
 }
+
+/* v[from[lane]] in each lane. */
+static inline TYPED(vec) TYPED(permute)(TYPED(vec) v, TYPED(mask) from) {
+#if !VEC_BYTES
+  (void)from;
+  return v;
+#elif defined(__clang__)
+  TYPED(vec) permuted;
+#pragma GCC unroll 64
+  for (int64_t lane = 0; lane < LANES; lane++) permuted[lane] = v[from[lane]];
+  return permuted;
+#else
+  return __builtin_shuffle(v, from);
+#endif
+}

@@ -168,7 +168,4 @@ static inline bool fcnn_phase_has_taps(int64_t p, int64_t window, int64_t stride
   return fcnn_phase_at(p % stride, stride, window, stride, dilation, pad).taps > 0;
 }
 
-/* Whether each channel has one filter of its own: then no sum runs over channels, and there is no matrix to multiply. */
-static inline bool fcnn_is_depthwise(const fcnn_conv2d_shape *s) { return s->groups > 1 && s->groups == s->C && s->groups == s->F; }
-
 #endif

@@ -253,7 +253,8 @@ def test_the_choice_does_not_depend_on_the_number_of_images():
         ({"w_shape": (5, 5, 64, 64)}, "3x3"),
         ({"dtype": np.float64}, "float32 only"),
         ({"x_shape": (1, 56, 56, 1024), "w_shape": (3, 3, 1024, 64)}, "memory"),
-        ({"w_shape": (3, 3, 1, 64), "groups": 64}, "own filter"),
+        ({"w_shape": (3, 3, 1, 64), "groups": 64}, "share vectors"),
+        ({"w_shape": (3, 3, 16, 64), "groups": 4}, "share vectors"),
         ({"x_shape": (1, 5, 5, 64)}, "costs"),
     ],
 )

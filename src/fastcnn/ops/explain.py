@@ -15,14 +15,14 @@ from fastcnn.ops.conv import forward_shape
 
 _OPS = ("forward", "input gradient", "weight gradient")
 #: In the order of the C enumerations.
-_ALGORITHMS = ("direct", "winograd", "depthwise")
+_ALGORITHMS = ("direct", "winograd", "grouped")
 _REASONS = (
     "",
     "Winograd's method is switched off",
     "Winograd's method serves windows of 3x3 neighbouring pixels with a stride of 1",
     "Winograd's method serves float32 only",
     "the filters, transformed for Winograd's method, would take too much memory",
-    "each channel has its own filter, so no sum runs over channels",
+    "groups of few channels, down to one, share vectors",
 )
 
 
@@ -31,7 +31,7 @@ class ConvChoice(NamedTuple):
 
     Attributes
     ----------
-    algorithm : {"direct", "winograd", "depthwise"}
+    algorithm : {"direct", "winograd", "grouped"}
     reason : str
         Why, in words.
     direct_cost, winograd_cost : float
