@@ -2,6 +2,7 @@
 #ifndef FASTCNN_MEMORY_H
 #define FASTCNN_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,6 +15,30 @@ static inline void *fcnn_scratch(int64_t count, size_t size) {
   if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX - FCNN_CACHE_LINE) return NULL;
   bytes = (bytes + FCNN_CACHE_LINE - 1) / FCNN_CACHE_LINE * FCNN_CACHE_LINE;
   return aligned_alloc(FCNN_CACHE_LINE, bytes ? bytes : FCNN_CACHE_LINE);
+}
+
+/* One block of memory, cut into pieces. While there is no block, pieces are NULL and only add to its size: so whoever wants some asks for
+   them twice, once before fcnn_pieces_allocate and once after. Freed with free(begin). */
+typedef struct {
+  char *begin;
+  size_t size; /* of the pieces so far */
+} fcnn_pieces;
+
+/* Room for count * size bytes, aligned to a cache line. */
+static inline void *fcnn_piece(fcnn_pieces *pieces, int64_t count, size_t size) {
+  size_t bytes, end;
+  void *piece = pieces->begin ? pieces->begin + pieces->size : NULL;
+  const bool fits = count >= 0 && !__builtin_mul_overflow((size_t)count, size, &bytes) &&
+                    !__builtin_add_overflow(pieces->size, bytes, &end) && end <= SIZE_MAX - FCNN_CACHE_LINE;
+  pieces->size = fits ? (end + FCNN_CACHE_LINE - 1) / FCNN_CACHE_LINE * FCNN_CACHE_LINE : SIZE_MAX;
+  return piece;
+}
+
+/* Allocates the block for the pieces asked for so far, to be asked for again. False, and nothing to free, without memory. */
+static inline bool fcnn_pieces_allocate(fcnn_pieces *pieces) {
+  pieces->begin = pieces->size > INT64_MAX ? NULL : fcnn_scratch((int64_t)pieces->size, 1);
+  pieces->size = 0;
+  return pieces->begin;
 }
 
 static inline int64_t fcnn_min(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -33,3 +33,5 @@
 #undef TYPED
 #undef TYPE
 #undef REAL
+
+#include "session.inc"

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _registry, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
 from fastcnn.callbacks import Callback, History
+from fastcnn.inference import InferenceSession
 from fastcnn.layers.base import Layer, Shape
 from fastcnn.network import Chain, FlatWeights, Objective
 from fastcnn.progress import Progress, check_verbose
@@ -32,6 +33,7 @@ class Trainer:
         self._metrics: list[_metrics.Metric] = []
         self._objective: Objective | None = None
         self._flat: FlatWeights | None = None
+        self._session: InferenceSession | None = None
 
     @property
     def layers(self) -> list[Layer]:
@@ -242,7 +244,10 @@ class Trainer:
         assert self.optimizer is not None and self._flat is not None and self._objective is not None
         training = random.stream("dropout", self.optimizer.iterations)
         result = self._objective.differentiate(x, y, training, self._flat.gradient_views)
-        self.optimizer.update(self._flat.weights, self._flat.gradients)
+        try:
+            self.optimizer.update(self._flat.weights, self._flat.gradients)
+        finally:  # an interrupted step may have changed some
+            self._flat.changed()
         return result
 
     def _run(
@@ -334,14 +339,21 @@ class Trainer:
         batch_size = _validate.integer(batch_size, "batch_size", 1)
         verbose = check_verbose(verbose)
         inputs = self._check_inputs(x)
-        network = Chain(self.layers)
         outputs = np.empty((len(inputs), *(size or 0 for size in self.output_shape[1:])), np.float32)
+        session = self._inference_session(min(batch_size, len(inputs)))
         with Progress("Prediction", len(inputs), verbose) as progress:
             for batch, output in _batches(inputs, outputs, batch_size):
-                np.copyto(output, network.infer(batch))
+                session.run_into(batch, output)
                 progress.advance(len(batch), {})
             progress.finish({})
         return outputs
+
+    def _inference_session(self, batch_size: int) -> InferenceSession:
+        """Return the model's own session, for at least so many inputs at a time."""
+        session = self._session
+        if session is None or session.batch_size < batch_size:
+            session = self._session = InferenceSession(self, max(batch_size, 1))
+        return session
 
 
 def _batches(x: np.ndarray, y: np.ndarray, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
