@@ -88,9 +88,13 @@ class InferenceSession:
         """
         if not (type(x) is np.ndarray and x.dtype == np.float32 and x.shape[1:] == self._input_shape and x.flags.carray):
             x = _validate.contiguous(self._model._check_inputs(x), np.float32)
-        y = np.empty((len(x), *self._output_shape), np.float32)
+        y = self.empty(len(x))
         self.run_into(x, y)
         return y
+
+    def empty(self, count: int) -> np.ndarray:
+        """Return an uninitialised array for the outputs of `count` inputs."""
+        return np.empty((count, *self._output_shape), np.float32)
 
     def run_into(self, x: np.ndarray, y: np.ndarray) -> None:
         """Write the outputs for `x` (N, ...) to `y` (N, ...), both float32, in C order and of the model's shapes."""

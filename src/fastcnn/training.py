@@ -339,8 +339,8 @@ class Trainer:
         batch_size = _validate.integer(batch_size, "batch_size", 1)
         verbose = check_verbose(verbose)
         inputs = self._check_inputs(x)
-        outputs = np.empty((len(inputs), *(size or 0 for size in self.output_shape[1:])), np.float32)
         session = self._inference_session(min(batch_size, len(inputs)))
+        outputs = session.empty(len(inputs))
         with Progress("Prediction", len(inputs), verbose) as progress:
             for batch, output in _batches(inputs, outputs, batch_size):
                 session.run_into(batch, output)
