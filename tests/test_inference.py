@@ -1,7 +1,9 @@
 """Sessions: the bits of the layers one after the other, whatever the batch, the threads and the history of the weights."""
 
+import copy
 import threading
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -250,6 +252,27 @@ def test_weights_are_packed_once_until_they_change():
     set_random_weights(model, 4)
     session.run(x)
     assert session._parts[0]._prepared is not packed
+
+
+def test_a_copy_of_a_model_that_has_predicted_goes_its_own_way():
+    model = network("groups between")
+    x = inputs(model, 3)
+    before = model.predict(x, verbose=0)
+    twin = copy.deepcopy(model)
+    assert_same_bits(twin.predict(x, verbose=0), before)
+    set_random_weights(twin, 6)
+    assert_same_bits(twin.predict(x, verbose=0), by_layers(twin, x))
+    assert_same_bits(model.predict(x, verbose=0), before)
+
+
+def test_a_model_that_has_predicted_is_freed_with_its_last_name():
+    model = network("digits")
+    model.predict(inputs(model, 1), verbose=0)
+    session = fastcnn.InferenceSession(model)
+    x, expected, freed = inputs(model, 2), by_layers(model, inputs(model, 2)), weakref.ref(model)
+    del model
+    assert freed() is None
+    assert_same_bits(session.run(x), expected)
 
 
 def test_layers_added_after_a_prediction_are_in_the_next():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,7 +61,6 @@ class InferenceSession:
 
     def __init__(self, model: Trainer, batch_size: int = 32) -> None:
         self.batch_size = _validate.integer(batch_size, "batch_size", 1)
-        self._model = model
         self._input_shape, self._output_shape = _sizes(model.input_shape), _sizes(model.output_shape)
         self._parts = _parts(Chain(model.layers), model.input_shape, self.batch_size)
 
@@ -87,7 +86,7 @@ class InferenceSession:
             Without memory for the result.
         """
         if not (type(x) is np.ndarray and x.dtype == np.float32 and x.shape[1:] == self._input_shape and x.flags.carray):
-            x = _validate.contiguous(self._model._check_inputs(x), np.float32)
+            x = _validate.contiguous(check_shape(_validate.array(x, "x", range(1, 33)), self._input_shape), np.float32)
         y = self.empty(len(x))
         self.run_into(x, y)
         return y
@@ -106,6 +105,15 @@ class InferenceSession:
             for part in self._parts:
                 outputs = part.infer(outputs)
             np.copyto(y[start : start + self.batch_size], outputs)
+
+
+def check_shape(inputs: np.ndarray, wanted: tuple[int | None, ...]) -> np.ndarray:
+    """Return `inputs` if each is of the shape `wanted`; as in Keras, a last axis of length 1 may be missing."""
+    if inputs.shape[1:] == wanted[:-1] and wanted[-1] == 1:
+        inputs = inputs[..., None]
+    if inputs.shape[1:] != wanted:
+        raise ValueError(f"x must have shape {('N', *wanted)}, got {inputs.shape}")
+    return inputs
 
 
 class _Kernels:
@@ -142,6 +150,10 @@ class _Kernels:
             weights = [(each["kernel"], each.get("bias")) for each in self._weights]
             prepared = self._prepared = version, session.prepare(weights)
         return prepared[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: it makes sessions of its own."""
+        return self.__dict__ | {"_idle": [], "_prepared": None}
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs for `x`, which is contiguous."""

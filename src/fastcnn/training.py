@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _registry, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
 from fastcnn.callbacks import Callback, History
-from fastcnn.inference import InferenceSession
+from fastcnn.inference import InferenceSession, check_shape
 from fastcnn.layers.base import Layer, Shape
 from fastcnn.network import Chain, FlatWeights, Objective
 from fastcnn.progress import Progress, check_verbose
@@ -106,15 +106,10 @@ class Trainer:
         return self.optimizer, self._flat
 
     def _check_inputs(self, x: ArrayLike) -> np.ndarray:
-        """Return `x` as an array of the model's input shape; as in Keras, a last axis of length 1 may be missing."""
+        """Return `x` as an array of the model's input shape."""
         inputs = _validate.array(x, "x", range(1, 33))
         self._build_for(inputs)
-        wanted = self.input_shape[1:]
-        if inputs.shape[1:] == wanted[:-1] and wanted[-1] == 1:
-            inputs = inputs[..., None]
-        if inputs.shape[1:] != wanted:
-            raise ValueError(f"x must have shape {('N', *wanted)}, got {inputs.shape}")
-        return inputs
+        return check_shape(inputs, self.input_shape[1:])
 
     # --- State, for files ------------------------------------------------------------------------------------------------
 
