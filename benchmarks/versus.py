@@ -31,6 +31,8 @@ from fastcnn import _core, _peers, bench
 Record = dict[str, Any]
 #: As many multiply-adds as take about a tenth of a millisecond: the yardstick that has its turns with the contenders.
 _FMA_ROUNDS = 10_000
+#: The images of a data set to predict.
+MANY = 10_000
 #: What the environment, as it was given to us, tells the libraries that may change their speed.
 _LISTENERS = "FASTCNN_ISA", "GOMP_", "KMP_", "MALLOC_", "OMP_", "ONEDNN_", "OPENBLAS_", "TF_ENABLE_", "TF_NUM_"
 _TUNING = {name: value for name, value in os.environ.items() if name.startswith(_LISTENERS)}
@@ -148,6 +150,9 @@ def network(arguments: argparse.Namespace) -> Record:
     about = machine(arguments.threads, sorted({package for kind in kinds for package in kind.packages}))
     x, y = bench.digits(arguments.data)
     works = [(name, work, arguments.rounds) for name, work in bench.network_works(networks).items()]
+    many = np.resize(x, (MANY, *x.shape[1:]))
+    predictions: bench.Work = {net.name: functools.partial(net.predict_many, many) for net in networks}
+    works.append((f"prediction, {MANY} images", predictions, arguments.epochs))
     epoch: bench.Work = {net.name: functools.partial(net.fit, x, y) for net in networks if net.trains}
     works.append((f"epoch, {len(x)} images ({arguments.data})", epoch, arguments.epochs))
     note = f"FMA peak of one thread: {bench.fma_peak() / 1e9:.0f} GFLOP/s. Absent: {_absent() or 'nobody'}."
@@ -195,7 +200,7 @@ def main(args: Sequence[str] | None = None) -> None:
             mode.add_argument("shapes", nargs="*", type=Path, default=sorted(workloads.SHAPES.glob("*.txt")), help="files of shapes (all)")
         if run is network:
             mode.add_argument("--data", choices=("sample", "mnist"), default="sample", help="what an epoch goes through")
-            mode.add_argument("--epochs", type=int, default=5, help="turns of each contender for the epoch (%(default)s)")
+            mode.add_argument("--epochs", type=int, default=5, help="turns for an epoch and for many predictions (%(default)s)")
     arguments = parser.parse_args(args)
     result = arguments.run(arguments)
     if arguments.json:

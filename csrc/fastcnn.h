@@ -88,4 +88,43 @@ fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *shape, enum fcnn_
 #undef FCNN
 #undef REAL
 
+/* --- Sessions: steps one after the other, float ------------------------------------------------------------------------------ */
+
+enum fcnn_step_kind {
+  FCNN_CONV2D,            /* conv2d; lo is 0 with relu. A dense layer is one of images of one pixel */
+  FCNN_CONV2D_MAX_POOL2D, /* conv2d_max_pool2d, or its two kernels where it is not fused */
+  FCNN_MAX_POOL2D,
+  FCNN_AVG_POOL2D,
+  FCNN_RELU,    /* of rows * columns numbers */
+  FCNN_SOFTMAX, /* of each of rows rows of columns numbers */
+};
+
+/* One step, its shapes those for one input of the session: N, and rows, are 1 but where a step has several planes of one input. */
+typedef struct {
+  enum fcnn_step_kind kind;
+  fcnn_conv2d_shape conv; /* with groups 1 */
+  fcnn_pool2d_shape pool;
+  int64_t rows, columns;
+  bool relu;
+} fcnn_step;
+
+/* Steps that are run again and again. All that shapes decide is done once, and all memory allocated. Everything but one run at a time may
+   go on in several threads at once. */
+typedef struct fcnn_session fcnn_session;
+
+/* A session of steps (count), at least one, whose sizes follow on each other; inputs are taken batch_size at a time, at most. NULL without memory. */
+fcnn_session *fcnn_session_create(const fcnn_step *steps, int64_t count, int64_t batch_size);
+void fcnn_session_free(fcnn_session *session);
+
+/* How many numbers the prepared filters of all steps are; they serve every session of the same steps. */
+int64_t fcnn_session_prepared_numbers(const fcnn_session *session);
+
+/* prepared, aligned to a cache line, gets what runs read of w (KH, KW, C, F) and bias (F), or NULL, of each convolution: those of the
+   next one are w[1] and bias[1]. */
+void fcnn_session_prepare(const fcnn_session *session, const float *const *w, const float *const *bias, float *prepared);
+
+/* y (N, the last step's outputs) from x (N, the first step's inputs): the bits that the steps' kernels give one after the other.
+   FCNN_NO_MEMORY: there are more threads than before, and no memory for them; nothing was written. */
+int fcnn_session_run(fcnn_session *session, const float *prepared, int64_t N, const float *x, float *y);
+
 #endif

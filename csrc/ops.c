@@ -34,3 +34,6 @@
 #undef TYPED
 #undef TYPE
 #undef REAL
+
+#include "session_steps.inc"
+#include "session.inc"

@@ -34,6 +34,10 @@ typedef struct {
 static int64_t fcnn_segments(int64_t windows, int64_t size, int64_t taps, int64_t step, int64_t dilation, int64_t origin,
                              fcnn_segment *segments) {
   int64_t count = 0;
+  if (origin >= 0 && (windows - 1) * step + origin + (taps - 1) * dilation < size) { /* no padding */
+    segments[0] = (fcnn_segment){0, windows, 0, taps};
+    return 1;
+  }
   for (int64_t i = 0; i < windows; i++) {
     const fcnn_taps on = fcnn_taps_on_plane(i * step + origin, size, taps, dilation);
     if (count > 0 && segments[count - 1].tap == on.begin && segments[count - 1].tap_end == on.end)
@@ -44,23 +48,25 @@ static int64_t fcnn_segments(int64_t windows, int64_t size, int64_t taps, int64_
   return count;
 }
 
-static void fcnn_regions_free(fcnn_regions *regions) {
-  free(regions->rows);
-  free(regions->cols);
-  free(regions->first_tile);
+/* Room for the regions of windows of KH x KW taps. */
+static void fcnn_regions_place(fcnn_regions *regions, int64_t KH, int64_t KW, fcnn_pieces *pieces) {
+  const int64_t most_rows = 2 * KH + 1, most_cols = 2 * KW + 1;
+  regions->rows = fcnn_piece(pieces, most_rows, sizeof *regions->rows);
+  regions->cols = fcnn_piece(pieces, most_cols, sizeof *regions->cols);
+  regions->first_tile = fcnn_piece(pieces, most_rows * most_cols + 1, sizeof *regions->first_tile);
 }
 
-/* Room for the regions of windows of KH x KW taps, in tiles of at most tile_windows, a multiple of group. False, and nothing to free, without memory. */
+/* The same in memory of its own, in tiles of at most tile_windows, a multiple of group. False, and nothing to free, without memory. */
 static bool fcnn_regions_allocate(fcnn_regions *regions, int64_t KH, int64_t KW, int64_t tile_windows, int64_t group) {
-  const int64_t most_rows = 2 * KH + 1, most_cols = 2 * KW + 1;
+  fcnn_pieces pieces = {0};
   *regions = (fcnn_regions){.tile_windows = tile_windows, .group = group};
-  regions->rows = fcnn_scratch(most_rows, sizeof *regions->rows);
-  regions->cols = fcnn_scratch(most_cols, sizeof *regions->cols);
-  regions->first_tile = fcnn_scratch(most_rows * most_cols + 1, sizeof *regions->first_tile);
-  if (regions->rows && regions->cols && regions->first_tile) return true;
-  fcnn_regions_free(regions);
-  return false;
+  fcnn_regions_place(regions, KH, KW, &pieces);
+  if (!fcnn_pieces_allocate(&pieces)) return false;
+  fcnn_regions_place(regions, KH, KW, &pieces);
+  return true;
 }
+
+static void fcnn_regions_free(fcnn_regions *regions) { free(regions->rows); /* the first piece */ }
 
 /* Sorts `windows` into regions, for which there is room. */
 static void fcnn_regions_sort(fcnn_regions *regions, const fcnn_windows *windows) {

@@ -36,15 +36,17 @@ if TYPE_CHECKING:
         random,
         reference,
     )
+    from fastcnn.inference import InferenceSession
     from fastcnn.layers import Input
     from fastcnn.models import Sequential, load_model
 
 _SUBMODULES = frozenset(
     {"callbacks", "datasets", "initializers", "io", "layers", "losses", "metrics", "models", "optimizers", "random", "reference"}
 )
-_CLASSES = {"Input": "layers", "Sequential": "models", "load_model": "models"}
+_CLASSES = {"InferenceSession": "inference", "Input": "layers", "Sequential": "models", "load_model": "models"}
 
 __all__ = [
+    "InferenceSession",
     "Input",
     "Sequential",
     "__version__",

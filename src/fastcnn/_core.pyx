@@ -513,3 +513,6 @@ def fma_rounds(int64_t rounds, bint double_precision):
     with nogil:
         operations = fcnn_fma_rounds_f64(rounds) if double_precision else fcnn_fma_rounds_f32(rounds)
     return operations
+
+
+include "_session.pxi"

@@ -48,6 +48,10 @@ class Network(Library):
         """Return the probabilities (N, 10)."""
         raise NotImplementedError
 
+    def predict_many(self, x: np.ndarray) -> np.ndarray:
+        """Return the same for more images than a batch has."""
+        return np.concatenate([self.predict(x[start : start + BATCH]) for start in range(0, len(x), BATCH)])
+
     def train_step(self, x: np.ndarray, y: np.ndarray) -> None:
         """Make a step of Adam, and find the loss and the accuracy."""
         raise NotImplementedError
@@ -76,6 +80,9 @@ class _Model(Network):
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self._model.predict(x, batch_size=BATCH, verbose=0))
 
+    def predict_many(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self._model.predict(x, batch_size=BATCH, verbose=0))
+
     def train_step(self, x: np.ndarray, y: np.ndarray) -> None:
         self._model.train_on_batch(x, y)
 
@@ -91,6 +98,10 @@ class FastCNN(_Model):
     def __init__(self, threads: int, dropout: float) -> None:
         fastcnn.set_num_threads(threads)
         self._model = _model(dropout)
+        self._session = fastcnn.InferenceSession(self._model, BATCH)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self._session.run(x)
 
 
 def tensorflow(threads: int) -> Any:
@@ -131,6 +142,9 @@ class KerasFunction(Keras):
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self._function(self._tensorflow.constant(x)))
+
+    def predict_many(self, x: np.ndarray) -> np.ndarray:
+        return Network.predict_many(self, x)
 
 
 class PyTorch(Network):

@@ -84,7 +84,7 @@ class Sequential(Trainer):
         layer.claim_name([other.name for other in self._layers])
         self._layers.append(layer)
         self._shapes = shapes
-        self._objective = self._flat = None
+        self._objective = self._flat = self._session = None
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the weights for inputs of `input_shape`, which begins with the batch: (None, 28, 28, 1)."""

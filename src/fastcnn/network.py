@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastcnn.layers import activations
-from fastcnn.layers.base import ActivatedLayer, Gradients, Layer
+from fastcnn.layers.base import ActivatedLayer, Gradients, Layer, Shape
 from fastcnn.layers.fused import PooledConv2D
 from fastcnn.losses import Loss
+from fastcnn.ops import steps
 
 
 class FlatWeights:
@@ -39,9 +40,20 @@ class FlatWeights:
             if layer.weights[name] is not place:
                 layer.move_weight(name, place)
 
+    def changed(self) -> None:
+        """Tell the layers that `weights` has changed."""
+        for layer, _ in self._slots:
+            layer.version += 1
+
 
 class Step(Protocol):
     """One step of a chain: a layer, or some that run as one. See `Layer` for what the methods do."""
+
+    def compute_output_shape(self, input_shape: Shape, /) -> Shape:
+        """Return the output's shape for an input's."""
+
+    def kernel_steps(self, x: np.ndarray, /) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `infer` is, if it is only that."""
 
     def infer(self, x: np.ndarray, /) -> np.ndarray:
         """Return the output in inference."""
@@ -65,6 +77,16 @@ class Chain:
             pair = PooledConv2D.of(layers[index], layers[index + 1]) if index + 1 < len(layers) else None
             self._steps.append((pair or layers[index], index))
             index += 2 if pair else 1
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order."""
+        return self._layers
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps, in order."""
+        return [step for step, _ in self._steps]
 
     @property
     def final_activation(self) -> str:

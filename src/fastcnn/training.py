@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _registry, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
 from fastcnn.callbacks import Callback, History
+from fastcnn.inference import InferenceSession, check_shape
 from fastcnn.layers.base import Layer, Shape
 from fastcnn.network import Chain, FlatWeights, Objective
 from fastcnn.progress import Progress, check_verbose
@@ -32,6 +33,7 @@ class Trainer:
         self._metrics: list[_metrics.Metric] = []
         self._objective: Objective | None = None
         self._flat: FlatWeights | None = None
+        self._session: InferenceSession | None = None
 
     @property
     def layers(self) -> list[Layer]:
@@ -104,15 +106,10 @@ class Trainer:
         return self.optimizer, self._flat
 
     def _check_inputs(self, x: ArrayLike) -> np.ndarray:
-        """Return `x` as an array of the model's input shape; as in Keras, a last axis of length 1 may be missing."""
+        """Return `x` as an array of the model's input shape."""
         inputs = _validate.array(x, "x", range(1, 33))
         self._build_for(inputs)
-        wanted = self.input_shape[1:]
-        if inputs.shape[1:] == wanted[:-1] and wanted[-1] == 1:
-            inputs = inputs[..., None]
-        if inputs.shape[1:] != wanted:
-            raise ValueError(f"x must have shape {('N', *wanted)}, got {inputs.shape}")
-        return inputs
+        return check_shape(inputs, self.input_shape[1:])
 
     # --- State, for files ------------------------------------------------------------------------------------------------
 
@@ -242,7 +239,10 @@ class Trainer:
         assert self.optimizer is not None and self._flat is not None and self._objective is not None
         training = random.stream("dropout", self.optimizer.iterations)
         result = self._objective.differentiate(x, y, training, self._flat.gradient_views)
-        self.optimizer.update(self._flat.weights, self._flat.gradients)
+        try:
+            self.optimizer.update(self._flat.weights, self._flat.gradients)
+        finally:  # an interrupted step may have changed some
+            self._flat.changed()
         return result
 
     def _run(
@@ -334,14 +334,21 @@ class Trainer:
         batch_size = _validate.integer(batch_size, "batch_size", 1)
         verbose = check_verbose(verbose)
         inputs = self._check_inputs(x)
-        network = Chain(self.layers)
-        outputs = np.empty((len(inputs), *(size or 0 for size in self.output_shape[1:])), np.float32)
+        session = self._inference_session(min(batch_size, len(inputs)))
+        outputs = session.empty(len(inputs))
         with Progress("Prediction", len(inputs), verbose) as progress:
             for batch, output in _batches(inputs, outputs, batch_size):
-                np.copyto(output, network.infer(batch))
+                session.run_into(batch, output)
                 progress.advance(len(batch), {})
             progress.finish({})
         return outputs
+
+    def _inference_session(self, batch_size: int) -> InferenceSession:
+        """Return the model's own session, for at least so many inputs at a time."""
+        session = self._session
+        if session is None or session.batch_size < batch_size:
+            session = self._session = InferenceSession(self, max(batch_size, 1))
+        return session
 
 
 def _batches(x: np.ndarray, y: np.ndarray, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:

@@ -280,6 +280,8 @@ static bool inside(int64_t h, int64_t w, int64_t H, int64_t W) { return h >= 0 &
 #undef EPSILON
 #undef REAL
 
+#include "sessions.inc"
+
 static void check_configuration(void) {
   begin_case("configuration");
   const char *before = fcnn_selected_isa();
@@ -306,6 +308,7 @@ int main(int argc, char **argv) {
     random_state = 2025;
     check_all_f32(cases);
     check_all_f64(cases);
+    check_sessions(cases);
   }
   printf("%" PRId64 " passed, %" PRId64 " failed\n", report.passed, report.failed);
   return report.failed > 0;

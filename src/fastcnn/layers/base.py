@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _registry, _validate
 from fastcnn.initializers import Initializer
 from fastcnn.layers import activations
+from fastcnn.ops import steps
 
 #: A shape with the batch first, which is None: (None, 28, 28, 1).
 Shape: TypeAlias = tuple[int | None, ...]
@@ -58,6 +59,8 @@ class Layer(_registry.Configurable):
         self.declared_input_shape = None if input_shape is None else batch_shape(input_shape, "input_shape")
         self._weights: dict[str, np.ndarray] = {}
         self.built = False
+        #: Goes up whenever the weights change.
+        self.version = 0
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the output's shape for an input's, both with None for the batch; refuse an input that does not fit."""
@@ -81,6 +84,13 @@ class Layer(_registry.Configurable):
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the output for `x` in inference, where no gradient is wanted."""
         return self.forward(x)[0]
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `infer` is, one after the other, for inputs shaped as `x` (1, ...); None if it is not only that.
+
+        The numbers of `x` are not read. A layer that changes nothing but the shape has no steps.
+        """
+        return None
 
     def claim_name(self, taken: Collection[str]) -> None:
         """Take the first name that is free in a model, if the layer has none of its own: "conv2d", "conv2d_1"."""
@@ -108,10 +118,11 @@ class Layer(_registry.Configurable):
         else:
             self._weights = self._checked(values, {name: spec.shape for name, spec in specs.items()})
         self.built = True
+        self.version += 1
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """The arrays that the layer computes with, by name."""
+        """The arrays that the layer computes with, by name. Who writes into one raises `version` afterwards; `set_weights` does both."""
         return self._weights
 
     def move_weight(self, name: str, place: np.ndarray) -> None:
@@ -141,6 +152,7 @@ class Layer(_registry.Configurable):
             raise ValueError(f"weights must be {len(self._weights)} arrays for layer {self.name!r}, got {len(weights)}")
         for name, value in self.check_weights(dict(zip(self._weights, weights, strict=True))).items():
             np.copyto(self._weights[name], value)
+        self.version += 1
 
     def count_params(self) -> int:
         """Return the number of weights' elements."""
@@ -183,6 +195,18 @@ class ActivatedLayer(Layer):
         x, y = cache
         return self.linear_backward(self._function.backward(dy, y), x, input_grad)
 
+    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `linear` is, with a ReLU on the way if wanted; see `kernel_steps`."""
+        return None
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `infer` is."""
+        name = self._function.name
+        linear = self.linear_steps(x, name in self._fused)
+        if linear is None or name in self._fused or name == "linear":
+            return linear
+        return (*linear, steps.activation(name, example(self.compute_output_shape((None, *x.shape[1:])))))
+
     def without_activation(self) -> Self:
         """Return this layer with its own weights (not copies of them) and no activation."""
         bare = copy.copy(self)
@@ -217,6 +241,11 @@ def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
     sizes = _validate.shape(shape, name, range(1, 33))
     _validate.not_empty(sizes, name)
     return (None, *sizes)
+
+
+def example(shape: Shape) -> np.ndarray:
+    """Return one input of `shape`, (1, ...), which takes no memory."""
+    return np.broadcast_to(np.float32(0), (1, *(size or 0 for size in shape[1:])))
 
 
 def known(input_shape: Shape, axes: str, layer: str) -> tuple[int, ...]:

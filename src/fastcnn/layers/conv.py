@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastcnn import _validate, initializers, ops
 from fastcnn.layers.base import ActivatedLayer, Gradients, Shape, WeightSpec, known
+from fastcnn.ops import steps
 
 
 class _Conv(ActivatedLayer):
@@ -121,6 +123,10 @@ class Conv2D(_Conv):
         """Return the convolution, clamped where `activation` is "relu"."""
         kernel, bias = self._weights["kernel"], self._weights.get("bias")
         return ops.conv2d(x, kernel, bias, groups=self.groups, activation=activation, **self.geometry())
+
+    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
+        """Return the convolution, if it has one group."""
+        return (steps.conv2d(x, self._weights, self.geometry(), relu),) if self.groups == 1 else None
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""

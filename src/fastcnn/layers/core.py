@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastcnn import _registry, _validate, initializers, ops
 from fastcnn.layers.base import ActivatedLayer, Gradients, Layer, Shape, WeightSpec
+from fastcnn.ops import steps
 
 
 class Dense(ActivatedLayer):
@@ -70,6 +72,10 @@ class Dense(ActivatedLayer):
         """Return ``x @ kernel + bias``, clamped where `activation` is "relu"."""
         return ops.dense(x, self._weights["kernel"], self._weights.get("bias"), activation=activation)
 
+    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep]:
+        """Return the product."""
+        return (steps.dense(x, self._weights, relu),)
+
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         dx, *gradients = ops.dense_backward(dz, x, self._weights["kernel"], input_grad=input_grad)
@@ -103,6 +109,10 @@ class Activation(ActivatedLayer):
         """Return `x`."""
         return x
 
+    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep]:
+        """Return nothing to do."""
+        return ()
+
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
         """Return `dz`."""
         return dz, ()
@@ -121,6 +131,10 @@ class Flatten(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, the product of the other sizes)."""
         return (None, math.prod(size or 0 for size in input_shape[1:]))
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return nothing to do: a row is what an input is in memory."""
+        return ()
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         """Return `x` in rows, and its shape."""
@@ -163,6 +177,10 @@ class Dropout(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
         return input_shape
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return nothing to do."""
+        return ()
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         """Return `x`, with some elements dropped in training, and the mask of those kept."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from fastcnn.layers.base import Gradients, Layer
+from fastcnn.layers.base import Gradients, Layer, Shape
 from fastcnn.layers.conv import Conv2D
 from fastcnn.layers.pooling import MaxPooling2D
-from fastcnn.ops import conv_pool, pool
+from fastcnn.ops import conv_pool, pool, steps
 
 
 class PooledConv2D:
@@ -29,11 +30,22 @@ class PooledConv2D:
             return None
         return cls(first, second) if pool.fits_winners(second.pool_size) else None
 
-    def _run(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray | None, conv_pool.ConvPoolShape]:
-        weights, pooling = self._conv.weights, self._pooling
-        shape = conv_pool.ConvPoolShape.of(
-            x, weights["kernel"], self._conv.geometry(), self._conv.groups, pooling.pool_size, pooling.strides, pooling.padding
+    def _shape(self, x: np.ndarray) -> conv_pool.ConvPoolShape:
+        kernel, pooling = self._conv.weights["kernel"], self._pooling
+        return conv_pool.ConvPoolShape.of(
+            x, kernel, self._conv.geometry(), self._conv.groups, pooling.pool_size, pooling.strides, pooling.padding
         )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, OH, OW, filters)."""
+        return self._pooling.compute_output_shape(self._conv.compute_output_shape(input_shape))
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
+        """Return the kernel that does both, if the convolution has one group."""
+        return (steps.conv2d_max_pool2d(self._conv.weights, self._shape(x), self._relu),) if self._conv.groups == 1 else None
+
+    def _run(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray | None, conv_pool.ConvPoolShape]:
+        weights, shape = self._conv.weights, self._shape(x)
         y, winners = conv_pool.conv2d_max_pool2d(x, weights["kernel"], weights.get("bias"), shape, self._relu, training)
         return y, winners, shape
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastcnn import _validate, ops
 from fastcnn.layers.base import Gradients, Layer, Shape, known
-from fastcnn.ops import pool
+from fastcnn.ops import pool, steps
 
 
 class _Pooling2D(Layer):
@@ -67,6 +68,10 @@ class MaxPooling2D(_Pooling2D):
         """Return the maxima."""
         return ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding)
 
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return the pooling."""
+        return (steps.pool2d("max_pool2d", x, self.pool_size, self.strides, self.padding),)
+
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima."""
         where, input_shape = cache
@@ -101,6 +106,10 @@ class AveragePooling2D(_Pooling2D):
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
         """Return the means, and the input's shape."""
         return ops.avg_pool2d(x, self.pool_size, self.strides, padding=self.padding), x.shape
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return the pooling."""
+        return (steps.pool2d("avg_pool2d", x, self.pool_size, self.strides, self.padding),)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` spread over the windows."""

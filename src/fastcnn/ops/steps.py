@@ -1,0 +1,61 @@
+"""Kernels as steps of a session: what each does, said once, so that C can run them one after the other.
+
+Each function takes an example `x` (1, ...) of what the step will be given, of which only the shape is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastcnn._validate import Padding
+from fastcnn.ops._images import Layout
+from fastcnn.ops.conv import Conv2DShape, forward_shape
+from fastcnn.ops.conv_pool import ConvPoolShape
+from fastcnn.ops.dense import _dense_shape
+from fastcnn.ops.pool import Pool2DShape
+
+#: A layer's live weights: its "kernel" and, perhaps, its "bias".
+Weights = Mapping[str, np.ndarray]
+
+
+class KernelStep(NamedTuple):
+    """The fields of the C structure `fcnn_step`, in its order; None where a kind has no such shape. And the weights, if any."""
+
+    kind: str
+    conv: Conv2DShape | None = None
+    pool: Pool2DShape | None = None
+    rows: int = 0
+    columns: int = 0
+    relu: bool = False
+    weights: Weights | None = None
+
+
+def conv2d(x: np.ndarray, weights: Weights, geometry: Mapping[str, Any], relu: bool) -> KernelStep:
+    """A convolution in one group; `geometry` is its stride, padding and dilation."""
+    shape = forward_shape(Layout.of(x, "channels_last"), x, weights["kernel"], groups=1, **geometry)
+    return KernelStep("conv2d", shape, relu=relu, weights=weights)
+
+
+def conv2d_max_pool2d(weights: Weights, shape: ConvPoolShape, relu: bool) -> KernelStep:
+    """A convolution in one group, and the max pooling of its result."""
+    return KernelStep("conv2d_max_pool2d", shape.conv, shape.pool, relu=relu, weights=weights)
+
+
+def dense(x: np.ndarray, weights: Weights, relu: bool) -> KernelStep:
+    """A dense layer."""
+    return KernelStep("conv2d", _dense_shape(x, weights["kernel"]), relu=relu, weights=weights)
+
+
+def pool2d(kind: str, x: np.ndarray, pool_size: tuple[int, int], stride: tuple[int, int], padding: Padding) -> KernelStep:
+    """A pooling of the kind "max_pool2d" or "avg_pool2d"."""
+    shape = Layout.of(x, "channels_last").nhwc_shape(x.shape)
+    return KernelStep(kind, pool=Pool2DShape.of(shape, pool_size, stride, padding, 1, False, False))
+
+
+def activation(name: str, x: np.ndarray) -> KernelStep:
+    """The activation "relu" or "softmax"."""
+    return KernelStep(name, rows=math.prod(x.shape[:-1]), columns=x.shape[-1])
