@@ -13,6 +13,8 @@ from fastcnn import _core, _validate
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
+#: Networks ask for the same shapes in every step: so many of each kind are worked out and checked once.
+SHAPES_KEPT = 256
 
 #: Results from so many bytes on lie in memory that is kept and used again; below, NumPy's own is as fast.
 _LARGE = 1 << 16
@@ -57,7 +59,8 @@ class Layout(NamedTuple):
         shape = self.nhwc_shape(x.shape)
         if self.channels_first and self.ndim > 2:
             x = np.moveaxis(x, -3, -1)
-        return _validate.contiguous(x, dtype).reshape(shape)
+        images = _validate.contiguous(x, dtype)
+        return images if images.shape == shape else images.reshape(shape)
 
     def from_nhwc(self, y: np.ndarray) -> np.ndarray:
         """(N, H, W, C) results in the caller's layout, contiguous."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn._validate import Axis, IntOrPair, Padding
-from fastcnn.ops._images import Layout, empty
+from fastcnn._validate import Axis, CanonicalPadding, IntOrPair, Padding
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty
 
 ACTIVATIONS = (None, "relu")
 
@@ -65,20 +66,28 @@ def forward_shape(
 ) -> Conv2DShape:
     """The shapes of a convolution, with everything about them checked."""
     groups = _images_and_filters(x, w, groups)
-    n, h, width, c = layout.nhwc_shape(x.shape)
-    kh, kw, channels, f = w.shape
+    geometry = _validate.pair(stride, "stride", 1), _validate.pair(dilation, "dilation", 1), _validate.padding(padding)
+    return _forward_shape(layout, x.shape, w.shape, groups, *geometry)
+
+
+@functools.lru_cache(SHAPES_KEPT)
+def _forward_shape(
+    layout: Layout,
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    groups: int,
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: CanonicalPadding,
+) -> Conv2DShape:
+    """The shapes for images and filters of shapes `x` and `w`."""
+    n, h, width, c = layout.nhwc_shape(x)
+    kh, kw, channels, f = w
     if c % groups or f % groups:
         raise ValueError(f"groups must divide the channels of x and the filters of w, got {groups} groups, {c} channels, {f} filters")
     if channels * groups != c:
-        raise ValueError(f"w must have shape (KH, KW, C // groups, F) with C // groups = {c // groups}, got {w.shape} for x {x.shape}")
-    axes = _validate.axes(
-        (h, width),
-        (kh, kw),
-        _validate.pair(stride, "stride", 1),
-        _validate.pair(dilation, "dilation", 1),
-        _validate.padding(padding),
-    )
-    shape = Conv2DShape.of(n, c, f, groups, *axes)
+        raise ValueError(f"w must have shape (KH, KW, C // groups, F) with C // groups = {c // groups}, got {w} for x {x}")
+    shape = Conv2DShape.of(n, c, f, groups, *_validate.axes((h, width), (kh, kw), stride, dilation, padding))
     _validate.addressable(shape.y, np.dtype(np.float64), "the result")
     return shape
 

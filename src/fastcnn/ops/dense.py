@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.ops._images import empty
+from fastcnn.ops._images import SHAPES_KEPT, empty
 from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
 
 _ANY_RANK = range(65)
 _SOME_RANK = range(1, 65)
 
 
-def _dense_shape(x: np.ndarray, w: np.ndarray) -> Conv2DShape:
-    """A dense layer's shapes, as those of a convolution of images of one pixel."""
-    _validate.not_empty(x.shape, "x", first=int(x.ndim > 1))
-    _validate.not_empty(w.shape, "w")
-    d, u = w.shape
-    if x.shape[-1] != d:
-        raise ValueError(f"w must have shape (D, U) with D = {x.shape[-1]}, the last axis of x, got {w.shape}")
-    rows = math.prod(x.shape[:-1])
+@functools.lru_cache(SHAPES_KEPT)
+def _dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
+    """The shapes of a dense layer for inputs and weights of shapes `x` and `w`, as those of a convolution of images of one pixel."""
+    _validate.not_empty(x, "x", first=int(len(x) > 1))
+    _validate.not_empty(w, "w")
+    d, u = w
+    if x[-1] != d:
+        raise ValueError(f"w must have shape (D, U) with D = {x[-1]}, the last axis of x, got {w}")
+    rows = math.prod(x[:-1])
     _validate.addressable((rows, u), np.dtype(np.float64), "the result")
     return Conv2DShape(rows, 1, 1, d, u, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1)
 
@@ -59,7 +61,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     """
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     dtype = _validate.working_dtype(x=inputs, w=weights)
-    shape = _dense_shape(inputs, weights)
+    shape = _dense_shape(inputs.shape, weights.shape)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
     y = empty((*inputs.shape[:-1], shape.f), dtype)
@@ -105,7 +107,7 @@ def dense_backward(
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     gradient = _validate.array(dy, "dy", (inputs.ndim,))
     dtype = _validate.working_dtype(dy=gradient, x=inputs, w=weights)
-    shape = _dense_shape(inputs, weights)
+    shape = _dense_shape(inputs.shape, weights.shape)
     _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
