@@ -99,6 +99,10 @@ cdef extern from "fastcnn.h" nogil:
     double fcnn_fma_rounds_f64(int64_t rounds)
 
 
+cdef extern from "threads.h" nogil:
+    void fcnn_set_least_share(double nanoseconds)
+
+
 cdef extern from "buffers.h" nogil:
     void *fcnn_buffer_take(size_t size, size_t *capacity)
     void fcnn_buffer_give(void *block, size_t capacity)
@@ -145,6 +149,11 @@ def set_num_threads(int64_t count):
 def get_num_threads():
     """The number of threads that work is shared among."""
     return fcnn_get_num_threads()
+
+
+def set_least_share(double nanoseconds):
+    """Share out what gives every thread so much work, 5000 ns without a call: for tests of small problems on many threads."""
+    fcnn_set_least_share(nanoseconds)
 
 
 # --- Arguments and results ---------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fastcnn.h"
+#include "threads.h"
 
 /* --- What passed and what failed ------------------------------------------------------------------------------------------ */
 
@@ -273,6 +274,7 @@ static void check_configuration(void) {
 int main(int argc, char **argv) {
   const int64_t cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 40;
   check_configuration();
+  fcnn_set_least_share(0); /* threads for the smallest of cases, too */
   for (int i = 0; fcnn_isa_name(i); i++) {
     if (!fcnn_isa_available(i)) {
       printf("%s: cannot run here\n", fcnn_isa_name(i));
