@@ -50,6 +50,11 @@ const char *fcnn_selected_isa(void);
 void fcnn_set_num_threads(int64_t count);
 int64_t fcnn_get_num_threads(void);
 
+/* --- Arrays of any kind --------------------------------------------------------------------------------------------------- */
+
+/* to (count, row_bytes) = rows indices (count) of from (rows, row_bytes). FCNN_BAD_INDEX: `to` is undefined. */
+int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *from, const int64_t *indices, void *to);
+
 /* --- Kernels, for float (_f32) and double (_f64) ----------------------------------------------------------------------- */
 
 #define REAL float

@@ -49,7 +49,7 @@ class Step(Protocol):
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None, /) -> tuple[np.ndarray, Any]:
         """Return the output, and what `backward` needs to know."""
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[np.ndarray | None, Gradients]:
         """Return dx, if wanted, and the gradients of the weights."""
 
 
@@ -101,9 +101,11 @@ class Chain:
         for number in reversed(range(first, len(self._steps))):
             assert gradient is not None
             step, layer = self._steps[number]
-            gradient, weight_gradients = step.backward(gradient, caches[number], input_grad=number > first)
-            for view, value in zip(gradient_views[layer], weight_gradients):  # noqa: B905 - a frozen layer has no views
-                np.copyto(view, value)
+            views = gradient_views[layer]
+            gradient, weight_gradients = step.backward(gradient, caches[number], number > first, views)
+            for view, value in zip(views, weight_gradients):  # noqa: B905 - a frozen layer has no views
+                if value is not view:
+                    np.copyto(view, value)
 
 
 class Objective:

@@ -14,6 +14,7 @@ from fastcnn import metrics as _metrics
 from fastcnn.callbacks import Callback, History
 from fastcnn.layers.base import Layer, Shape
 from fastcnn.network import Chain, FlatWeights, Objective
+from fastcnn.ops import updates
 from fastcnn.progress import Progress, check_verbose
 
 Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -32,6 +33,7 @@ class Trainer:
         self._metrics: list[_metrics.Metric] = []
         self._objective: Objective | None = None
         self._flat: FlatWeights | None = None
+        self._dropout = random.Streams("dropout")
 
     @property
     def layers(self) -> list[Layer]:
@@ -240,7 +242,7 @@ class Trainer:
     def _train_step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
         """Change the weights for one batch; return the loss and the predictions that it had before."""
         assert self.optimizer is not None and self._flat is not None and self._objective is not None
-        training = random.stream("dropout", self.optimizer.iterations)
+        training = self._dropout.at(self.optimizer.iterations)
         result = self._objective.differentiate(x, y, training, self._flat.gradient_views)
         self.optimizer.update(self._flat.weights, self._flat.gradients)
         return result
@@ -354,8 +356,8 @@ def _batches(x: np.ndarray, y: np.ndarray, size: int, order: np.ndarray | None =
     for start in range(0, len(x), size):
         indices = order[start : start + size]
         x_batch, y_batch = x_buffer[: len(indices)], y_buffer[: len(indices)]
-        np.take(x, indices, axis=0, out=x_batch, mode="clip")  # the indices are good; to check them costs a copy
-        np.take(y, indices, axis=0, out=y_batch, mode="clip")
+        updates.gather(x, indices, x_batch)
+        updates.gather(y, indices, y_batch)
         yield _validate.contiguous(x_batch, np.float32), y_batch
 
 

@@ -122,10 +122,10 @@ class Conv2D(_Conv):
         kernel, bias = self._weights["kernel"], self._weights.get("bias")
         return ops.conv2d(x, kernel, bias, groups=self.groups, activation=activation, **self.geometry())
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel = self._weights["kernel"]
-        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, **self.geometry())
+        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, out=out, **self.geometry())
         return dx, tuple(gradients[: len(self._weights)])
 
 
@@ -192,10 +192,11 @@ class DepthwiseConv2D(_Conv):
         bias, channels = self._weights.get("bias"), x.shape[-1]
         return ops.conv2d(x, self._grouped_kernel(), bias, groups=channels, activation=activation, **self.geometry())
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel, channels = self._grouped_kernel(), x.shape[-1]
-        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, **self.geometry())
+        out = tuple(array.reshape(shape) for array, shape in zip(out, (kernel.shape, (kernel.shape[-1],)), strict=False))
+        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, out=out, **self.geometry())
         return dx, (dw.reshape(self._weights["kernel"].shape), db)[: len(self._weights)]
 
     def _grouped_kernel(self) -> np.ndarray:
@@ -266,7 +267,7 @@ class Conv2DTranspose(_Conv):
         """Return the transposed convolution."""
         return ops.conv2d_transpose(x, self._weights["kernel"], self._weights.get("bias"), **self.geometry())
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, **self.geometry())
+        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out, **self.geometry())
         return dx, tuple(gradients[: len(self._weights)])

@@ -46,9 +46,9 @@ class PooledConv2D:
         y, winners, shape = self._run(x, training=True)
         return y, (x, y if self._relu else None, winners, shape)
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the convolution's weights."""
         x, y, winners, shape = cache
         weights = self._conv.weights
-        dx, *gradients = conv_pool.conv2d_max_pool2d_backward(dy, y, winners, x, weights["kernel"], shape, input_grad)
+        dx, *gradients = conv_pool.conv2d_max_pool2d_backward(dy, y, winners, x, weights["kernel"], shape, input_grad, out)
         return dx, tuple(gradients[: len(weights)])

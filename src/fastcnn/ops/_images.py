@@ -27,6 +27,23 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     return np.ndarray(shape, dtype, memoryview(_core.Memory(size))) if size >= _LARGE else np.empty(shape, dtype)
 
 
+def outputs(out: Sequence[np.ndarray], dtype: np.dtype, **shapes: Sequence[int]) -> list[np.ndarray]:
+    """An array for each result in `shapes`: the caller's, the first of which are in `out`, once checked; new ones for the others."""
+    if not isinstance(out, list | tuple):
+        raise TypeError(f"out must be a list or a tuple of arrays, got {out!r} of type {type(out).__name__}")
+    if len(out) > len(shapes):
+        raise ValueError(f"out must have at most {len(shapes)} arrays, got {len(out)}")
+    arrays = []
+    for index, (name, shape) in enumerate(shapes.items()):
+        array = out[index] if index < len(out) else empty(shape, dtype)
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"out must have for {name} an array, got {array!r} of type {type(array).__name__}")
+        if array.shape != tuple(shape) or array.dtype != dtype or not array.flags.carray:
+            raise ValueError(f"out must have for {name} a writable, C-contiguous array of {tuple(shape)} {dtype}")
+        arrays.append(array)
+    return arrays
+
+
 class Layout(NamedTuple):
     """How the caller's images lie: with channels before or after the pixels, and with a batch (4), alone (3) or a plane (2 axes)."""
 

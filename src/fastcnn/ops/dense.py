@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.ops._images import SHAPES_KEPT, empty
+from fastcnn.ops._images import SHAPES_KEPT, empty, outputs
 from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
 
 _ANY_RANK = range(65)
@@ -70,7 +71,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
 
 
 def dense_backward(
-    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, input_grad: bool = True
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, input_grad: bool = True, out: Sequence[np.ndarray] = ()
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Compute the gradients of ``sum(dy * dense(x, w, b))`` by x, w and b.
 
@@ -82,6 +83,8 @@ def dense_backward(
         As they were given to `dense`.
     input_grad : bool
         Whether to compute the gradient by `x`.
+    out : sequence of up to two ndarrays
+        Where dw, and db, are written to, if not to new arrays: C-contiguous, of the result's dtype, sharing no memory with the arguments.
 
     Returns
     -------
@@ -111,13 +114,13 @@ def dense_backward(
     _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
-    out = _validate.contiguous(gradient, dtype)
-    dw, db = empty(weights.shape, dtype), empty((shape.f,), dtype)
-    _core.conv2d_weight_gradient(shape, out, _validate.contiguous(inputs, dtype), dw, db)
+    dw, db = outputs(out, dtype, dw=weights.shape, db=(shape.f,))
+    rows = _validate.contiguous(gradient, dtype)
+    _core.conv2d_weight_gradient(shape, rows, _validate.contiguous(inputs, dtype), dw, db)
     if not wants_dx:
         return None, dw, db
     dx = empty(inputs.shape, dtype)
-    _core.conv2d_input_gradient(shape, out, _validate.contiguous(weights, dtype), None, False, dx)
+    _core.conv2d_input_gradient(shape, rows, _validate.contiguous(weights, dtype), None, False, dx)
     return dx, dw, db
 
 
@@ -216,11 +219,13 @@ def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
     numbers = _validate.array(x, "x", _SOME_RANK)
     _validate.not_empty(numbers.shape, "x", first=int(numbers.ndim > 1))
     dtype = _validate.working_dtype(x=numbers)
-    last = np.moveaxis(numbers, _validate.integer(axis, "axis", -numbers.ndim, numbers.ndim - 1), -1)
+    where = _validate.integer(axis, "axis", -numbers.ndim, numbers.ndim - 1) % numbers.ndim
+    is_last = where == numbers.ndim - 1
+    last = numbers if is_last else np.moveaxis(numbers, where, -1)
     p = empty(last.shape, dtype)
     if p.size:
         _core.softmax(p.size // p.shape[-1], p.shape[-1], _validate.contiguous(last, dtype), p)
-    return np.ascontiguousarray(np.moveaxis(p, -1, axis))
+    return p if is_last else np.ascontiguousarray(np.moveaxis(p, -1, where))
 
 
 def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, np.ndarray]:
