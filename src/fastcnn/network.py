@@ -43,6 +43,9 @@ class FlatWeights:
 class Step(Protocol):
     """One step of a chain: a layer, or some that run as one. See `Layer` for what the methods do."""
 
+    def algorithm(self, input_shape: tuple[int, ...], /) -> str:
+        """Return the name of the way in which inputs of `input_shape` are worked on."""
+
     def infer(self, x: np.ndarray, /) -> np.ndarray:
         """Return the output in inference."""
 
@@ -59,11 +62,11 @@ class Chain:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = list(layers)
         #: The steps, each with the number of the layer that its weights belong to.
-        self._steps: list[tuple[Step, int]] = []
+        self.steps: list[tuple[Step, int]] = []
         index = 0
         while index < len(layers):
             pair = PooledConv2D.of(layers[index], layers[index + 1]) if index + 1 < len(layers) else None
-            self._steps.append((pair or layers[index], index))
+            self.steps.append((pair or layers[index], index))
             index += 2 if pair else 1
 
     @property
@@ -79,14 +82,14 @@ class Chain:
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs for `x` in inference."""
-        for step, _ in self._steps:
+        for step, _ in self.steps:
             x = step.infer(x)
         return x
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, list[Any]]:
         """Return the outputs for `x`, and what `backward` needs to know."""
         caches = []
-        for step, _ in self._steps:
+        for step, _ in self.steps:
             x, cache = step.forward(x, training)
             caches.append(cache)
         return x, caches
@@ -96,11 +99,11 @@ class Chain:
 
         It stops at the first layer with weights to train: nobody needs the gradient of that one's input.
         """
-        first = next((number for number, (_, layer) in enumerate(self._steps) if gradient_views[layer]), len(self._steps))
+        first = next((number for number, (_, layer) in enumerate(self.steps) if gradient_views[layer]), len(self.steps))
         gradient: np.ndarray | None = dy
-        for number in reversed(range(first, len(self._steps))):
+        for number in reversed(range(first, len(self.steps))):
             assert gradient is not None
-            step, layer = self._steps[number]
+            step, layer = self.steps[number]
             views = gradient_views[layer]
             gradient, weight_gradients = step.backward(gradient, caches[number], number > first, views)
             for view, value in zip(views, weight_gradients):  # noqa: B905 - a frozen layer has no views

@@ -81,6 +81,10 @@ class Layer(_registry.Configurable):
         """
         raise NotImplementedError
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the way in which inputs of `input_shape` are worked on, for profiles; "" where there is but one."""
+        return ""
+
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the output for `x` in inference, where no gradient is wanted."""
         return self.forward(x)[0]

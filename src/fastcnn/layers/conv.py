@@ -8,6 +8,7 @@ import numpy as np
 
 from fastcnn import _validate, initializers, ops
 from fastcnn.layers.base import ActivatedLayer, Gradients, Shape, WeightSpec, known
+from fastcnn.ops import conv
 
 
 class _Conv(ActivatedLayer):
@@ -45,6 +46,13 @@ class _Conv(ActivatedLayer):
             size, self.kernel_size, self.strides, self.dilation_rate, self.padding, names="kernel_size input padding"
         )
         return height.out, width.out
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the convolution's algorithm."""
+        return conv.algorithm(input_shape[-1], self.compute_output_shape(input_shape)[-1] or 0, self._groups(input_shape[-1]))
+
+    def _groups(self, channels: int) -> int:
+        return 1
 
     def geometry(self) -> dict[str, Any]:
         """The arguments that kernels call stride, padding and dilation."""
@@ -117,6 +125,9 @@ class Conv2D(_Conv):
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, channels // self.groups, self.filters), self.kernel_initializer)
 
+    def _groups(self, channels: int) -> int:
+        return self.groups
+
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
         kernel, bias = self._weights["kernel"], self._weights.get("bias")
@@ -186,6 +197,9 @@ class DepthwiseConv2D(_Conv):
 
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, channels, self.depth_multiplier), self.depthwise_initializer)
+
+    def _groups(self, channels: int) -> int:
+        return channels
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""

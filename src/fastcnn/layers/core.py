@@ -9,6 +9,7 @@ import numpy as np
 
 from fastcnn import _registry, _validate, initializers, ops
 from fastcnn.layers.base import ActivatedLayer, Gradients, Layer, Shape, WeightSpec
+from fastcnn.ops import conv
 
 
 class Dense(ActivatedLayer):
@@ -65,6 +66,10 @@ class Dense(ActivatedLayer):
         depth = input_shape[-1] or 0
         specs = {"kernel": WeightSpec((depth, self.units), self.kernel_initializer)}
         return specs | {"bias": WeightSpec((self.units,), self.bias_initializer)} if self.use_bias else specs
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return "direct"."""
+        return conv.algorithm(input_shape[-1], self.units, groups=1)
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return ``x @ kernel + bias``, clamped where `activation` is "relu"."""

@@ -29,13 +29,22 @@ class PooledConv2D:
             return None
         return cls(first, second) if pool.fits_winners(second.pool_size) else None
 
-    def _run(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray | None, conv_pool.ConvPoolShape]:
-        weights, pooling = self._conv.weights, self._pooling
-        shape = conv_pool.ConvPoolShape.of(
-            x, weights["kernel"], self._conv.geometry(), self._conv.groups, pooling.pool_size, pooling.strides, pooling.padding
+    def _shape(self, x: np.ndarray) -> conv_pool.ConvPoolShape:
+        conv, pooling = self._conv, self._pooling
+        return conv_pool.ConvPoolShape.of(
+            x, conv.weights["kernel"], conv.geometry(), conv.groups, pooling.pool_size, pooling.strides, pooling.padding
         )
+
+    def _run(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray | None, conv_pool.ConvPoolShape]:
+        weights, shape = self._conv.weights, self._shape(x)
         y, winners = conv_pool.conv2d_max_pool2d(x, weights["kernel"], weights.get("bias"), shape, self._relu, training)
         return y, winners, shape
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the convolution's algorithm, and whether the pooling is a part of it."""
+        name, one = self._conv.algorithm(input_shape), np.zeros((1, *input_shape[1:]), np.float32)
+        kernel, shape = self._conv.weights["kernel"], self._shape(one)
+        return f"{name}, fused with pooling" if conv_pool.is_fused(one, kernel, shape) else name
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the maxima."""

@@ -93,6 +93,13 @@ def _forward_shape(
     return shape
 
 
+def algorithm(channels: int, filters: int, groups: int) -> str:
+    """The name of the way in which the kernels convolve, for profiles."""
+    if groups == 1:
+        return "direct"
+    return "depthwise" if groups == channels == filters else "grouped"
+
+
 def _bias(b: ArrayLike | None, length: int, dtype: np.dtype) -> np.ndarray | None:
     """The bias, contiguous, or None."""
     if b is None:

@@ -46,6 +46,11 @@ class ConvPoolShape(NamedTuple):
         return cls(conv._replace(oh=rows, ow=cols), pool._replace(h=rows, w=cols))
 
 
+def is_fused(x: np.ndarray, w: np.ndarray, shape: ConvPoolShape) -> bool:
+    """Whether one kernel does both, found out on images `x`."""
+    return _core.conv2d_max_pool2d(*shape, x, w, None, False, empty(shape.pool.y, x.dtype), None)
+
+
 def conv2d_max_pool2d(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, shape: ConvPoolShape, relu: bool, training: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
