@@ -20,6 +20,7 @@ enum {
   MAX_POOL = 1024,           /* threads that the pool ever starts; larger requests are met with as many */
   SPINS_BEFORE_SLEEP = 4000, /* some tens of microseconds: the time between two kernels of one network */
   SPINS_BEFORE_YIELD = 200,
+  FAIR_SHARES = 32, /* times that a worker takes chunks, at least where there are so many: each costs the others a cache miss */
   WAKING = 20, /* shares of work that are worth waking threads for: it takes the caller some microseconds, and them some tens */
 };
 
@@ -29,7 +30,7 @@ static struct {
   /* The loop that is open. */
   fcnn_chunk_fn fn;
   void *context;
-  int64_t chunks, workers;
+  int64_t chunks, workers, taken;                       /* so many chunks are taken at once */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t next;   /* the first chunk that nobody has taken */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
   /* The pool. */
@@ -83,7 +84,8 @@ static inline void pause_briefly(void) {
 }
 
 static void run_chunks(int64_t worker) {
-  for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, 1)) < pool.chunks;) pool.fn(pool.context, chunk, worker);
+  for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, pool.taken)) < pool.chunks;)
+    for (const int64_t end = fcnn_min(chunk + pool.taken, pool.chunks); chunk < end; chunk++) pool.fn(pool.context, chunk, worker);
 }
 
 static bool join(void) {
@@ -155,6 +157,7 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   pool.context = context;
   pool.chunks = chunks;
   pool.workers = workers;
+  pool.taken = fcnn_max(chunks / (workers * FAIR_SHARES), 1);
   atomic_store(&pool.next, 0);
   atomic_store(&pool.joined, 0);
   atomic_fetch_add(&pool.loops, 1);
