@@ -34,7 +34,7 @@ _FMA_ROUNDS = 10_000
 #: The images of a data set to predict.
 MANY = 10_000
 #: What the environment, as it was given to us, tells the libraries that may change their speed.
-_LISTENERS = "FASTCNN_ISA", "GOMP_", "KMP_", "MALLOC_", "OMP_", "ONEDNN_", "OPENBLAS_", "TF_ENABLE_", "TF_NUM_"
+_LISTENERS = "FASTCNN_ISA", "FASTCNN_WINOGRAD", "GOMP_", "KMP_", "MALLOC_", "OMP_", "ONEDNN_", "OPENBLAS_", "TF_ENABLE_", "TF_NUM_"
 _TUNING = {name: value for name, value in os.environ.items() if name.startswith(_LISTENERS)}
 
 

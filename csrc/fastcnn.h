@@ -73,6 +73,10 @@ typedef struct {
 } fcnn_conv2d_choice;
 
 fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *shape, enum fcnn_conv2d_op op, bool double_precision);
+/* --- Arrays of any kind --------------------------------------------------------------------------------------------------- */
+
+/* to (count, row_bytes) = rows indices (count) of from (rows, row_bytes). FCNN_BAD_INDEX: `to` is undefined. */
+int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *from, const int64_t *indices, void *to);
 
 /* --- Kernels, for float (_f32) and double (_f64) ----------------------------------------------------------------------- */
 

@@ -56,4 +56,7 @@ static inline int64_t fcnn_clamp(int64_t value, int64_t lo, int64_t hi) { return
 static inline int64_t fcnn_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t fcnn_round_up(int64_t a, int64_t b) { return fcnn_ceil_div(a, b) * b; }
 
+/* How far apart the workers' lists of `count` things begin: no two of them share a cache line, which both would write to in turns. */
+static inline int64_t fcnn_list_length(int64_t count) { return fcnn_round_up(count, FCNN_CACHE_LINE); }
+
 #endif

@@ -20,6 +20,8 @@ enum {
   MAX_POOL = 1024,           /* threads that the pool ever starts; larger requests are met with as many */
   SPINS_BEFORE_SLEEP = 4000, /* some tens of microseconds: the time between two kernels of one network */
   SPINS_BEFORE_YIELD = 200,
+  FAIR_SHARES = 32, /* times that a worker takes chunks, at least where there are so many: each costs the others a cache miss */
+  WAKING = 20, /* shares of work that are worth waking threads for: it takes the caller some microseconds, and them some tens */
 };
 
 static const int64_t CLOSED = (int64_t)1 << 32;
@@ -28,13 +30,14 @@ static struct {
   /* The loop that is open. */
   fcnn_chunk_fn fn;
   void *context;
-  int64_t chunks, workers;
+  int64_t chunks, workers, taken;                       /* so many chunks are taken at once */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t next;   /* the first chunk that nobody has taken */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
   /* The pool. */
   _Alignas(FCNN_CACHE_LINE) atomic_uint_fast64_t loops; /* how many loops were opened */
   atomic_int sleepers;
-  pthread_mutex_t caller; /* held by the thread whose loop is open */
+  _Atomic(double) unshared; /* nanoseconds of work that were not shared out for they were not worth waking anybody */
+  pthread_mutex_t caller;   /* held by the thread whose loop is open */
   pthread_mutex_t sleep;
   pthread_cond_t wake;
   int64_t started;
@@ -51,7 +54,26 @@ void fcnn_set_num_threads(int64_t count) { atomic_store(&num_threads, fcnn_max(c
 
 int64_t fcnn_get_num_threads(void) { return atomic_load(&num_threads); }
 
-int64_t fcnn_workers(int64_t chunks) { return fcnn_clamp(fcnn_min(atomic_load(&num_threads), MAX_POOL), 1, fcnn_max(chunks, 1)); }
+/* Nanoseconds of work for each worker: what is less than two of them is not shared out. */
+static _Atomic(double) least_share = 5000;
+
+void fcnn_set_least_share(double nanoseconds) { atomic_store(&least_share, nanoseconds); }
+
+/* Whether to wake the threads for `work`. Many small loops are worth it together, as one large one is: a thread that is woken looks out
+   for the next ones, and the time that waking takes is a small part of the work since it was last done. */
+static bool worth_waking(fcnn_work work, double share) {
+  const double unshared = atomic_load_explicit(&pool.unshared, memory_order_relaxed) + work;
+  atomic_store_explicit(&pool.unshared, unshared, memory_order_relaxed);
+  return unshared >= WAKING * share;
+}
+
+int64_t fcnn_workers(int64_t chunks, fcnn_work work) {
+  const int64_t most = fcnn_min(fcnn_min(atomic_load(&num_threads), MAX_POOL), chunks);
+  const double share = atomic_load_explicit(&least_share, memory_order_relaxed);
+  if (most <= 1 || work < 2 * share) return 1;
+  if (atomic_load_explicit(&pool.sleepers, memory_order_relaxed) > 0 && !worth_waking(work, share)) return 1;
+  return work < (double)most * share ? (int64_t)(work / share) : most;
+}
 
 static inline void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -62,7 +84,8 @@ static inline void pause_briefly(void) {
 }
 
 static void run_chunks(int64_t worker) {
-  for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, 1)) < pool.chunks;) pool.fn(pool.context, chunk, worker);
+  for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, pool.taken)) < pool.chunks;)
+    for (const int64_t end = fcnn_min(chunk + pool.taken, pool.chunks); chunk < end; chunk++) pool.fn(pool.context, chunk, worker);
 }
 
 static bool join(void) {
@@ -134,10 +157,12 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   pool.context = context;
   pool.chunks = chunks;
   pool.workers = workers;
+  pool.taken = fcnn_max(chunks / (workers * FAIR_SHARES), 1);
   atomic_store(&pool.next, 0);
   atomic_store(&pool.joined, 0);
   atomic_fetch_add(&pool.loops, 1);
   if (atomic_load(&pool.sleepers) > 0) {
+    atomic_store_explicit(&pool.unshared, 0, memory_order_relaxed);
     pthread_mutex_lock(&pool.sleep);
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.sleep);

@@ -7,8 +7,22 @@
 /* Computes chunk `chunk`; `worker` in [0, workers) is this thread's number, for scratch of its own. */
 typedef void (*fcnn_chunk_fn)(void *context, int64_t chunk, int64_t worker);
 
-/* How many workers are worth asking for `chunks` chunks: at most the configured number of threads, at least 1. */
-int64_t fcnn_workers(int64_t chunks);
+/* What a loop takes one core, in about nanoseconds: the shape alone tells, and nothing but who computes what depends on it. */
+typedef double fcnn_work;
+
+/* `count` multiply-adds in microkernels of `lanes` numbers a vector, at some two thirds of what such a core can do. */
+static inline fcnn_work fcnn_products(double count, int64_t lanes) { return count / (2.5 * (double)lanes); }
+/* `count` numbers read or written, one after the other. */
+static inline fcnn_work fcnn_numbers(double count) { return count / 4; }
+/* `count` exponentials. */
+static inline fcnn_work fcnn_exponentials(double count) { return count * 4; }
+
+/* How many workers are worth asking for `chunks` chunks of `work` in all: at most the configured number of threads, at least 1, and no
+   more than have some microseconds to do. Where threads sleep, so little work that they would come too late leaves them alone. */
+int64_t fcnn_workers(int64_t chunks, fcnn_work work);
+
+/* Says how many nanoseconds of work a worker must have, 5000 without a call; checks say 0, so that small problems meet threads, too. */
+void fcnn_set_least_share(double nanoseconds);
 
 /* Calls fn(context, chunk, worker) once for each chunk in [0, chunks), on at most `workers` threads, the caller's among them,
    and returns when all are done. Where the pool is busy, or its threads cannot be had, the caller does more itself. */

@@ -82,6 +82,16 @@ static inline TYPED(vec) TYPED(choose_real)(TYPED(mask) set, TYPED(vec) a, TYPED
 #endif
 }
 
+/* a > b ? a : b for each lane, so b where one is NaN: through arrays, which compilers see through and make one instruction of. */
+static inline TYPED(vec) TYPED(larger)(TYPED(vec) a, TYPED(vec) b) {
+  REAL x[LANES], y[LANES], larger[LANES];
+  memcpy(x, &a, sizeof x);
+  memcpy(y, &b, sizeof y);
+  for (int64_t lane = 0; lane < LANES; lane++) larger[lane] = x[lane] > y[lane] ? x[lane] : y[lane];
+  memcpy(&a, larger, sizeof a);
+  return a;
+}
+
 /* min(max(v, lo), hi) for each lane; NaN passes. */
 static inline TYPED(vec) TYPED(clamp)(TYPED(vec) v, REAL lo, REAL hi) {
   const TYPED(vec) low = TYPED(fill)(lo), high = TYPED(fill)(hi);

@@ -9,6 +9,9 @@ from kernels import OUTPUTS
 
 from fastcnn import _core
 
+# Work is shared out among threads however little it is: tests are small.
+_core.set_least_share(0)
+
 
 @pytest.fixture(params=[name for name, runs_here in _core.isas().items() if runs_here])
 def isa(request):

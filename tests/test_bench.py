@@ -14,7 +14,7 @@ import workloads
 from compare import assert_close
 
 import fastcnn
-from fastcnn import _peers, bench, cli, networks, reference
+from fastcnn import _core, _peers, bench, cli, networks, reference
 
 BENCHMARKS = Path(workloads.__file__).parent
 SMALL = {
@@ -224,6 +224,24 @@ def test_comparison_of_kernels(alone, capsys, tmp_path, monkeypatch):
         assert record["seconds"].keys() == {"fastcnn, 1", "fastcnn, 2"}
         assert record["share_of_peak"] > 0 and record["speedup"] > 0
     assert "| small/groups | forward |" in capsys.readouterr().out
+
+
+def test_what_a_training_step_takes_is_shared_out():
+    step = load_script("step")
+    before = {name: getattr(_core, name) for name in step.KERNELS}
+    result = step.measure(threads=1, batch=1000, rounds=1)
+    assert {"adam_step", "conv2d", "conv2d_max_pool2d", "gather_rows", "softmax_cross_entropy"} <= result["kernels"].keys()
+    assert result["python"] > 0
+    assert result["python"] + sum(result["kernels"].values()) == pytest.approx(result["step"])
+    assert {name: getattr(_core, name) for name in step.KERNELS} == before
+
+
+def test_a_roofline_is_a_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    model = fastcnn.Sequential([fastcnn.layers.Input((4,)), fastcnn.layers.Dense(3), fastcnn.layers.Dense(2)])
+    profile = model.profile(np.ones((5, 4)), seconds=0)
+    load_script("roofline").draw(profile.to_dict(), tmp_path / "roof.png")
+    assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG")
 
 
 # --- The report ----------------------------------------------------------------------------------------------------------

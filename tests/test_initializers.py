@@ -54,6 +54,13 @@ def test_streams_differ_by_purpose_and_position_and_seed():
     assert random.stream("shuffle", 1).random(4).tolist() == draws[1]
 
 
+def test_streams_in_one_generator_are_those_made_anew():
+    streams = random.Streams("dropout")
+    for seed, position in ((1, 0), (1, 5), (2**64 - 1, 5), (1, 2**40)):
+        random.set_seed(seed)
+        assert streams.at(position).random(5, np.float32).tolist() == random.stream("dropout", position).random(5, np.float32).tolist()
+
+
 @pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (2**64, ValueError), (1.5, TypeError), (None, TypeError), (True, TypeError)])
 def test_bad_seeds_are_refused(seed, error):
     with pytest.raises(error, match="seed"):

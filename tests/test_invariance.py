@@ -15,6 +15,7 @@ from compare import assert_same_bits
 from kernels import by_name, on_both_dtypes, signed
 
 import fastcnn
+from fastcnn import _core
 
 CONVOLUTION = {"stride": (2, 1), "padding": "same"}
 POOLING = {"pool_size": 3, "stride": 2, "padding": 1}
@@ -271,6 +272,18 @@ def test_a_result_stays_as_it_is_while_others_come_and_go(name):
 
 
 # --- At the same time -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [5000.0, 1e12])
+def test_what_runs_on_its_caller_gives_the_same_bits(share):
+    x, w = signed(np.random.default_rng(1), np.float32, (5, 14, 13, 3), (3, 3, 3, 17))
+    with fastcnn.num_threads(3):
+        shared_out = fastcnn.conv2d(x, w)
+        _core.set_least_share(share)
+        try:
+            assert_same_bits(fastcnn.conv2d(x, w), shared_out)
+        finally:
+            _core.set_least_share(0)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

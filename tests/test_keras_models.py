@@ -213,6 +213,7 @@ def test_twenty_steps_of_adam_stay_together(twins, keras):
     assert distance(their_end, end) <= distance(nudged_end, end) <= distance(end, start) / 4
 
 
+@winograd(0)  # on a digit's plain background, its roundings decide which of equal pixels a pooling takes, and training goes another way
 def test_fit_tells_the_same_history(twins, keras):
     """Over several epochs, with a last batch that is not full and the last sixth of the data kept for validation."""
     theirs, ours = twins()

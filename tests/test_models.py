@@ -231,7 +231,7 @@ def test_shuffling_gives_every_example_once_an_epoch_in_a_new_order():
             order.append(x[:, 0].copy())
             return x, None
 
-        def backward(self, dy, cache, input_grad=True):
+        def backward(self, dy, cache, input_grad=True, out=()):
             return dy, ()
 
     numbers = np.arange(50, dtype=np.float32)[:, None]
@@ -289,9 +289,9 @@ def test_the_first_layer_with_weights_to_train_makes_no_dx_and_those_below_it_ar
     asked = []
 
     class Spy(layers.Dense):
-        def backward(self, dy, cache, input_grad=True):
+        def backward(self, dy, cache, input_grad=True, out=()):
             asked.append((self.name, input_grad))
-            return super().backward(dy, cache, input_grad)
+            return super().backward(dy, cache, input_grad, out)
 
     model = models.Sequential([layers.Flatten(), Spy(3, name="a", trainable=False), Spy(3, name="b"), Spy(10, name="c")])
     model.compile("sgd", "mse")

@@ -213,3 +213,15 @@ def test_indices_of_any_integer_dtype(isa, dtype, index_dtype):
     x, _, indices, dy, dx, scale = maxima("overlapping", "ties", dtype)
     ours = fastcnn.max_pool2d_backward(dy, indices.astype(index_dtype), x.shape)
     assert_close(ours, dx, terms=9, scale=scale)
+
+
+@on_both_dtypes
+@pytest.mark.parametrize("channels", EDGES)
+@pytest.mark.parametrize("pool_size", [1, 2, 3])
+def test_maxima_without_indices_are_those_with_them(isa, dtype, channels, pool_size):
+    """They have a loop of their own, which leaves NaN, and whatever looks like it, to the other."""
+    rng = np.random.default_rng(channels)
+    x = rng.choice(np.array([-np.inf, -1, -0.0, 0.0, 2, np.inf, np.finfo(dtype).max], dtype), (2, 6, 7, channels))
+    for spoilt in (x, np.where(rng.random(x.shape) < 0.05, dtype(np.nan), x)):
+        maxima, _ = fastcnn.max_pool2d(spoilt, pool_size, return_indices=True)
+        assert_same_bits(fastcnn.max_pool2d(spoilt, pool_size), maxima)

@@ -110,8 +110,21 @@ cdef extern from "fastcnn.h" nogil:
         int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits)
     int fcnn_softmax_cross_entropy_f64(
         int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits)
+    int fcnn_sgd_step_f32(int64_t n, const float *gradients, float rate, float momentum, bint nesterov, float *weights, float *velocity)
+    int fcnn_sgd_step_f64(int64_t n, const double *gradients, double rate, double momentum, bint nesterov, double *weights, double *velocity)
+    int fcnn_adam_step_f32(
+        int64_t n, const float *gradients, float rate, float share_1, float share_2, float epsilon, float *weights, float *mean,
+        float *square)
+    int fcnn_adam_step_f64(
+        int64_t n, const double *gradients, double rate, double share_1, double share_2, double epsilon, double *weights, double *mean,
+        double *square)
+    int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *data, const int64_t *indices, void *to)
     double fcnn_fma_rounds_f32(int64_t rounds)
     double fcnn_fma_rounds_f64(int64_t rounds)
+
+
+cdef extern from "threads.h" nogil:
+    void fcnn_set_least_share(double nanoseconds)
 
 
 cdef extern from "buffers.h" nogil:
@@ -170,6 +183,11 @@ def set_winograd(int use):
 def get_winograd():
     """The number that `set_winograd` was given."""
     return <int>fcnn_get_winograd()
+
+
+def set_least_share(double nanoseconds):
+    """Share out what gives every thread so much work, 5000 ns without a call: for tests of small problems on many threads."""
+    fcnn_set_least_share(nanoseconds)
 
 
 # --- Arguments and results ---------------------------------------------------------------------------------------------
@@ -505,6 +523,41 @@ def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses,
             status = fcnn_softmax_cross_entropy_f32(
                 rows, columns, <float *>logits_.data(), <int64_t *>labels_.data(), <float *>losses_.data(), <float *>dlogits_.data())
     check(status, f"labels must be in [0, {columns}), the classes of logits")
+
+
+def sgd_step(int64_t n, gradients, double rate, double momentum, bint nesterov, weights, velocity):
+    """weights and velocity (n), or None, move as gradients (n) say."""
+    cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), velocity_ = Array(velocity, True)
+    with nogil:
+        if gradients_.is_double():
+            fcnn_sgd_step_f64(
+                n, <double *>gradients_.data(), rate, momentum, nesterov, <double *>weights_.data(), <double *>velocity_.data())
+        else:
+            fcnn_sgd_step_f32(
+                n, <float *>gradients_.data(), <float>rate, <float>momentum, nesterov, <float *>weights_.data(), <float *>velocity_.data())
+
+
+def adam_step(int64_t n, gradients, double rate, double share_1, double share_2, double epsilon, weights, mean, square):
+    """weights, mean and square (n) move as gradients (n) say."""
+    cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), mean_ = Array(mean, True), square_ = Array(square, True)
+    with nogil:
+        if gradients_.is_double():
+            fcnn_adam_step_f64(
+                n, <double *>gradients_.data(), rate, share_1, share_2, epsilon, <double *>weights_.data(), <double *>mean_.data(),
+                <double *>square_.data())
+        else:
+            fcnn_adam_step_f32(
+                n, <float *>gradients_.data(), <float>rate, <float>share_1, <float>share_2, <float>epsilon, <float *>weights_.data(),
+                <float *>mean_.data(), <float *>square_.data())
+
+
+def gather_rows(int64_t count, int64_t rows, int64_t row_bytes, data, indices, to):
+    """to (count, row_bytes) from data (rows, row_bytes), of any dtype, and indices (count) int64."""
+    cdef Array data_ = Array(data), indices_ = Array(indices), to_ = Array(to, True)
+    cdef int status
+    with nogil:
+        status = fcnn_gather_rows(count, rows, row_bytes, data_.data(), <int64_t *>indices_.data(), to_.data())
+    check(status, f"indices must be in [0, {rows})")
 
 
 def fma_rounds(int64_t rounds, bint double_precision):

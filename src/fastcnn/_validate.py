@@ -7,6 +7,7 @@ overflow. Each function returns the argument in its one canonical form, or raise
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -32,6 +33,8 @@ Choice = TypeVar("Choice", bound=str)
 
 def integer(value: Any, name: str, minimum: int, maximum: int = MAX_PARAMETER) -> int:
     """Return `value` as an ``int`` in [minimum, maximum]; NumPy integers are integers, bools and floats are not."""
+    if type(value) is int and minimum <= value <= maximum:  # nearly always
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     try:
@@ -52,12 +55,12 @@ def boolean(value: Any, name: str) -> bool:
 
 def choice(value: Any, name: str, options: Sequence[str | None]) -> Any:
     """Return `value` if it is one of `options`."""
+    if (value is None or isinstance(value, str)) and value in options:
+        return value
     wanted = ", ".join(repr(option) for option in options)
     if not (isinstance(value, str) or (value is None and None in options)):
         raise TypeError(f"{name} must be one of {wanted}, got {value!r} of type {type(value).__name__}")
-    if value not in options:
-        raise ValueError(f"{name} must be one of {wanted}, got {value!r}")
-    return value
+    raise ValueError(f"{name} must be one of {wanted}, got {value!r}")
 
 
 def _is_sequence(value: Any) -> bool:
@@ -109,11 +112,18 @@ def array(value: ArrayLike, name: str, ndim: Sequence[int]) -> np.ndarray:
 
 def working_dtype(**arrays: np.ndarray) -> np.dtype:
     """The dtype that the work is done in: float32 or float64, as NumPy promotes the arrays and float32."""
-    dtype = np.result_type(*(a.dtype for a in arrays.values()), np.float32)
-    if dtype not in (np.float32, np.float64):
+    dtype, works = _promoted(*[a.dtype for a in arrays.values()])
+    if not works:
         given = ", ".join(f"{name} {a.dtype}" for name, a in arrays.items())
         raise TypeError(f"{' and '.join(arrays)} must promote to float32 or float64, got {given}, which promote to {dtype}")
     return dtype
+
+
+@functools.cache
+def _promoted(*dtypes: np.dtype) -> tuple[np.dtype, bool]:
+    """What NumPy promotes `dtypes` and float32 to, and whether it is one that the kernels know."""
+    dtype = np.result_type(*dtypes, np.float32)
+    return dtype, dtype in (np.float32, np.float64)
 
 
 def contiguous(value: np.ndarray, dtype: DTypeLike) -> np.ndarray:

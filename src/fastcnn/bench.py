@@ -17,14 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastcnn
-from fastcnn import _core, _peers, reference
+from fastcnn import _core, _peers, models, networks, reference
 from fastcnn.datasets import mnist, mnist_sample
+from fastcnn.profiling import Profile
 
 #: How many turns a contender has, and how long one takes: at least a call.
 ROUNDS = 9
 SECONDS = 0.02
 #: The seconds of nothing before a turn, where libraries with threads of their own take turns: theirs look out for work before they sleep.
 REST = 0.1
+#: How many turns' time the layers of a network are measured.
+PROFILE_TURNS = 100
 #: The images of a batch that loops can do in a bearable time.
 LOOPED_IMAGES = 16
 _FMA_ROUNDS = 10_000
@@ -191,13 +194,28 @@ def main(args: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="fastcnn bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--threads", type=int, default=fastcnn.get_num_threads(), help="for all libraries (%(default)s)")
+    parser.add_argument("--layers", action="store_true", help="profile the network's layers instead")
+    parser.add_argument("--model", metavar="FILE", help="with --layers: another network, that `save` wrote")
+    parser.add_argument("--batch", type=int, default=_peers.BATCH, help="with --layers: how many images (%(default)s)")
     arguments = parser.parse_args(args)
-    if arguments.threads < 1:
-        parser.error(f"--threads must be at least 1, got {arguments.threads}")
+    for name in ("threads", "batch"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name} must be at least 1, got {getattr(arguments, name)}")
     with fastcnn.num_threads(arguments.threads):
-        report = _measure(arguments.threads)
-    print(json.dumps(report) if arguments.json else _table(report))
+        if arguments.layers:
+            profile = _profile(arguments.model, arguments.batch)
+            print(json.dumps(profile.to_dict()) if arguments.json else profile)
+        else:
+            report = _measure(arguments.threads)
+            print(json.dumps(report) if arguments.json else _table(report))
     return 0
+
+
+def _profile(path: str | None, batch: int) -> Profile:
+    """Profile the model in the file at `path`, or the network of ``fastcnn train``, on noise."""
+    model = networks.mnist_network() if path is None else models.load_model(path, compile=False)
+    x = np.random.default_rng(1).standard_normal((batch, *(size or 1 for size in model.input_shape[1:])), np.float32)
+    return model.profile(x, seconds=SECONDS * PROFILE_TURNS)
 
 
 def _measure(threads: int) -> dict[str, Any]:

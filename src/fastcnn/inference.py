@@ -178,7 +178,7 @@ def _parts(chain: Chain, shape: Shape, batch_size: int) -> list[_Kernels | _Infe
     parts: list[_Kernels | _Infer] = []
     steps: list[Step] = []  # not in any part yet, and the kernels that they are
     kernels: list[KernelStep] = []
-    for step in chain.steps:
+    for step, _ in chain.steps:
         found = step.kernel_steps(example(shape))
         if found is None:
             parts += _part(steps, kernels, chain, shape, batch_size)

@@ -55,13 +55,16 @@ class Step(Protocol):
     def kernel_steps(self, x: np.ndarray, /) -> Sequence[steps.KernelStep] | None:
         """Return the kernels that `infer` is, if it is only that."""
 
+    def algorithm(self, input_shape: tuple[int, ...], /) -> str:
+        """Return the name of the way in which inputs of `input_shape` are worked on."""
+
     def infer(self, x: np.ndarray, /) -> np.ndarray:
         """Return the output in inference."""
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None, /) -> tuple[np.ndarray, Any]:
         """Return the output, and what `backward` needs to know."""
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[np.ndarray | None, Gradients]:
         """Return dx, if wanted, and the gradients of the weights."""
 
 
@@ -71,22 +74,17 @@ class Chain:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = list(layers)
         #: The steps, each with the number of the layer that its weights belong to.
-        self._steps: list[tuple[Step, int]] = []
+        self.steps: list[tuple[Step, int]] = []
         index = 0
         while index < len(layers):
             pair = PooledConv2D.of(layers[index], layers[index + 1]) if index + 1 < len(layers) else None
-            self._steps.append((pair or layers[index], index))
+            self.steps.append((pair or layers[index], index))
             index += 2 if pair else 1
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, in order."""
         return self._layers
-
-    @property
-    def steps(self) -> list[Step]:
-        """The steps, in order."""
-        return [step for step, _ in self._steps]
 
     @property
     def final_activation(self) -> str:
@@ -101,14 +99,14 @@ class Chain:
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs for `x` in inference."""
-        for step, _ in self._steps:
+        for step, _ in self.steps:
             x = step.infer(x)
         return x
 
     def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, list[Any]]:
         """Return the outputs for `x`, and what `backward` needs to know."""
         caches = []
-        for step, _ in self._steps:
+        for step, _ in self.steps:
             x, cache = step.forward(x, training)
             caches.append(cache)
         return x, caches
@@ -118,14 +116,16 @@ class Chain:
 
         It stops at the first layer with weights to train: nobody needs the gradient of that one's input.
         """
-        first = next((number for number, (_, layer) in enumerate(self._steps) if gradient_views[layer]), len(self._steps))
+        first = next((number for number, (_, layer) in enumerate(self.steps) if gradient_views[layer]), len(self.steps))
         gradient: np.ndarray | None = dy
-        for number in reversed(range(first, len(self._steps))):
+        for number in reversed(range(first, len(self.steps))):
             assert gradient is not None
-            step, layer = self._steps[number]
-            gradient, weight_gradients = step.backward(gradient, caches[number], input_grad=number > first)
-            for view, value in zip(gradient_views[layer], weight_gradients):  # noqa: B905 - a frozen layer has no views
-                np.copyto(view, value)
+            step, layer = self.steps[number]
+            views = gradient_views[layer]
+            gradient, weight_gradients = step.backward(gradient, caches[number], number > first, views)
+            for view, value in zip(views, weight_gradients):  # noqa: B905 - a frozen layer has no views
+                if value is not view:
+                    np.copyto(view, value)
 
 
 class Objective:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate
+from fastcnn.ops import updates
 
 __all__ = ["SGD", "Adam", "Optimizer", "get"]
 
@@ -29,20 +30,18 @@ class Optimizer(_registry.Configurable):
         self.learning_rate = _registry.real(learning_rate, "learning_rate", 0, math.inf)
         self.iterations = 0
         self.slots: dict[str, np.ndarray] = {}
-        self._scratch = np.empty(0, np.float32)
 
     def build(self, size: int) -> None:
         """Begin anew, for `size` weights."""
         self.iterations = 0
         self.slots = {name: np.zeros(size, np.float32) for name in self._slot_names}
-        self._scratch = np.empty(size, np.float32)
 
     def update(self, weights: np.ndarray, gradients: np.ndarray) -> None:
         """Make one step, in place; `weights` and `gradients` are flat float32 arrays of the size given to `build`."""
         self.iterations += 1
-        self._step(weights, gradients, self._scratch)
+        self._step(weights, gradients)
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, scratch: np.ndarray) -> None:
+    def _step(self, weights: np.ndarray, gradients: np.ndarray) -> None:
         raise NotImplementedError
 
 
@@ -79,20 +78,8 @@ class SGD(Optimizer):
         self.nesterov = _validate.boolean(nesterov, "nesterov")
         self._slot_names = ("momentum",) if self.momentum else ()
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, scratch: np.ndarray) -> None:
-        np.multiply(gradients, self.learning_rate, out=scratch)
-        if not self.momentum:
-            weights -= scratch
-            return
-        velocity = self.slots["momentum"]
-        velocity *= self.momentum
-        velocity -= scratch
-        if self.nesterov:
-            weights -= scratch
-            np.multiply(velocity, self.momentum, out=scratch)
-            weights += scratch
-        else:
-            weights += velocity
+    def _step(self, weights: np.ndarray, gradients: np.ndarray) -> None:
+        updates.sgd_step(weights, gradients, self.slots.get("momentum"), self.learning_rate, self.momentum, self.nesterov)
 
 
 class Adam(Optimizer):
@@ -131,20 +118,10 @@ class Adam(Optimizer):
         self.beta_2 = _registry.real(beta_2, "beta_2", 0, below_one)
         self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, scratch: np.ndarray) -> None:
-        momentum, velocity = self.slots["momentum"], self.slots["velocity"]
-        np.subtract(gradients, momentum, out=scratch)
-        scratch *= 1 - self.beta_1
-        momentum += scratch
-        np.multiply(gradients, gradients, out=scratch)
-        scratch -= velocity
-        scratch *= 1 - self.beta_2
-        velocity += scratch
-        np.sqrt(velocity, out=scratch)
-        scratch += self.epsilon
-        np.divide(momentum, scratch, out=scratch)
-        scratch *= self.learning_rate * math.sqrt(1 - self.beta_2**self.iterations) / (1 - self.beta_1**self.iterations)
-        weights -= scratch
+    def _step(self, weights: np.ndarray, gradients: np.ndarray) -> None:
+        rate = self.learning_rate * math.sqrt(1 - self.beta_2**self.iterations) / (1 - self.beta_1**self.iterations)
+        mean, square = self.slots["momentum"], self.slots["velocity"]
+        updates.adam_step(weights, gradients, mean, square, rate, (1 - self.beta_1, 1 - self.beta_2), self.epsilon)
 
 
 _CLASSES = _registry.table(SGD, Adam)

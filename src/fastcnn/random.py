@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -53,6 +53,21 @@ def stream(purpose: Purpose, position: int, seed: int | None = None) -> np.rando
     """Return the stream for `purpose` at `position`, the number of a step or of a weight, under `seed` or the global one."""
     key = (_seed if seed is None else seed, _PURPOSES.index(purpose))
     return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=np.array((0, 0, 0, position), np.uint64)))
+
+
+class Streams:
+    """The streams of a purpose, one at a time, in a generator that is made once: that takes longer than to put it elsewhere."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        self._generator = stream(purpose, 0)
+        self._state: dict[str, Any] = dict(self._generator.bit_generator.state)
+
+    def at(self, position: int) -> np.random.Generator:
+        """Return what `stream` would return; it is good until the next call."""
+        place = self._state["state"]
+        place["key"][0], place["counter"][3] = _seed, position
+        self._generator.bit_generator.state = self._state
+        return self._generator
 
 
 def next_weight_stream() -> np.random.Generator:

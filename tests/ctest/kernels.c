@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fastcnn.h"
+#include "threads.h"
 
 /* --- What passed and what failed ------------------------------------------------------------------------------------------ */
 
@@ -296,9 +297,24 @@ static void check_configuration(void) {
   check(fcnn_get_num_threads() == 1, "there must be a thread at least");
 }
 
+static void check_gather(int64_t count, int64_t rows, int64_t row_bytes) {
+  char *from = allocate(rows * row_bytes, 1), *to = allocate(count * row_bytes, 1);
+  int64_t *indices = allocate(count, sizeof *indices);
+  for (int64_t i = 0; i < rows * row_bytes; i++) from[i] = (char)random_between(-128, 127);
+  for (int64_t i = 0; i < count; i++) indices[i] = random_between(0, rows - 1);
+  begin_case("gather (%" PRId64 " of %" PRId64 ", %" PRId64 ")", count, rows, row_bytes);
+  check(fcnn_gather_rows(count, rows, row_bytes, from, indices, to) == FCNN_OK, "must be done");
+  for (int64_t i = 0; i < count; i++)
+    check(memcmp(to + i * row_bytes, from + indices[i] * row_bytes, (size_t)row_bytes) == 0, "row %" PRId64 " is wrong", i);
+  if (count > 0) indices[count - 1] = rows;
+  check(fcnn_gather_rows(count, rows, row_bytes, from, indices, to) == (count ? FCNN_BAD_INDEX : FCNN_OK), "must be refused");
+  free(from), free(to), free(indices);
+}
+
 int main(int argc, char **argv) {
   const int64_t cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 40;
   check_configuration();
+  fcnn_set_least_share(0); /* threads for the smallest of cases, too */
   for (int i = 0; fcnn_isa_name(i); i++) {
     if (!fcnn_isa_available(i)) {
       printf("%s: cannot run here\n", fcnn_isa_name(i));
@@ -310,6 +326,7 @@ int main(int argc, char **argv) {
     check_all_f64(cases);
     check_sessions(cases);
   }
+  for (int64_t i = 0; i < cases; i++) check_gather(random_between(0, 40), random_between(1, 40), random_between(0, 300));
   printf("%" PRId64 " passed, %" PRId64 " failed\n", report.passed, report.failed);
   return report.failed > 0;
 }

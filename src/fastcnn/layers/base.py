@@ -77,9 +77,16 @@ class Layer(_registry.Configurable):
         """
         raise NotImplementedError
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx (None without `input_grad`) and the gradients of the weights, for the `cache` of a `forward`."""
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx (None without `input_grad`) and the gradients of the weights, for the `cache` of a `forward`.
+
+        The gradients may lie in `out`, arrays of the weights' shapes, which spares a copy: there they will go.
+        """
         raise NotImplementedError
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the way in which inputs of `input_shape` are worked on, for profiles; "" where there is but one."""
+        return ""
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the output for `x` in inference, where no gradient is wanted."""
@@ -180,7 +187,7 @@ class ActivatedLayer(Layer):
         """Return the output before the activation; after it, where `activation` (one of the fused ones) is given."""
         raise NotImplementedError
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the weights' gradients for `dz`, the gradient before the activation."""
         raise NotImplementedError
 
@@ -190,10 +197,10 @@ class ActivatedLayer(Layer):
         y = self.linear(x, name) if name in self._fused else function(self.linear(x, None))
         return y, (x, y)
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the weights."""
         x, y = cache
-        return self.linear_backward(self._function.backward(dy, y), x, input_grad)
+        return self.linear_backward(self._function.backward(dy, y), x, input_grad, out)
 
     def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
         """Return the kernels that `linear` is, with a ReLU on the way if wanted; see `kernel_steps`."""

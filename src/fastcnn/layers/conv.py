@@ -119,6 +119,10 @@ class Conv2D(_Conv):
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, channels // self.groups, self.filters), self.kernel_initializer)
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the convolution's algorithm."""
+        return ops.explain_conv(input_shape, self._weights["kernel"].shape, groups=self.groups, **self.geometry()).algorithm
+
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
         kernel, bias = self._weights["kernel"], self._weights.get("bias")
@@ -128,10 +132,10 @@ class Conv2D(_Conv):
         """Return the convolution, if it has one group."""
         return (steps.conv2d(x, self._weights, self.geometry(), relu),) if self.groups == 1 else None
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel = self._weights["kernel"]
-        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, **self.geometry())
+        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, out=out, **self.geometry())
         return dx, tuple(gradients[: len(self._weights)])
 
 
@@ -193,15 +197,20 @@ class DepthwiseConv2D(_Conv):
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, channels, self.depth_multiplier), self.depthwise_initializer)
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the convolution's algorithm."""
+        return ops.explain_conv(input_shape, self._grouped_kernel().shape, groups=input_shape[-1], **self.geometry()).algorithm
+
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
         bias, channels = self._weights.get("bias"), x.shape[-1]
         return ops.conv2d(x, self._grouped_kernel(), bias, groups=channels, activation=activation, **self.geometry())
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel, channels = self._grouped_kernel(), x.shape[-1]
-        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, **self.geometry())
+        out = tuple(array.reshape(shape) for array, shape in zip(out, (kernel.shape, (kernel.shape[-1],)), strict=False))
+        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, out=out, **self.geometry())
         return dx, (dw.reshape(self._weights["kernel"].shape), db)[: len(self._weights)]
 
     def _grouped_kernel(self) -> np.ndarray:
@@ -268,11 +277,17 @@ class Conv2DTranspose(_Conv):
     def _kernel_spec(self, channels: int) -> WeightSpec:
         return WeightSpec((*self.kernel_size, self.filters, channels), self.kernel_initializer)
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the algorithm: that of the input gradient which it is."""
+        output = (1, *(size or 0 for size in self.compute_output_shape(input_shape)[1:]))
+        kernel = self._weights["kernel"].shape
+        return ops.explain_conv(output, kernel, op="input gradient", **self.geometry()).algorithm
+
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the transposed convolution."""
         return ops.conv2d_transpose(x, self._weights["kernel"], self._weights.get("bias"), **self.geometry())
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, **self.geometry())
+        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out, **self.geometry())
         return dx, tuple(gradients[: len(self._weights)])

@@ -68,6 +68,10 @@ class Dense(ActivatedLayer):
         specs = {"kernel": WeightSpec((depth, self.units), self.kernel_initializer)}
         return specs | {"bias": WeightSpec((self.units,), self.bias_initializer)} if self.use_bias else specs
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return "direct"."""
+        return "direct"
+
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return ``x @ kernel + bias``, clamped where `activation` is "relu"."""
         return ops.dense(x, self._weights["kernel"], self._weights.get("bias"), activation=activation)
@@ -76,9 +80,9 @@ class Dense(ActivatedLayer):
         """Return the product."""
         return (steps.dense(x, self._weights, relu),)
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = ops.dense_backward(dz, x, self._weights["kernel"], input_grad=input_grad)
+        dx, *gradients = ops.dense_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out)
         return dx, tuple(gradients[: len(self._weights)])
 
 
@@ -113,7 +117,7 @@ class Activation(ActivatedLayer):
         """Return nothing to do."""
         return ()
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dz`."""
         return dz, ()
 
@@ -140,7 +144,7 @@ class Flatten(Layer):
         """Return `x` in rows, and its shape."""
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` in the input's shape."""
         return dy.reshape(cache), ()
 
@@ -189,7 +193,7 @@ class Dropout(Layer):
         kept = training.random(x.shape, np.float32) >= self.rate
         return self._masked(x, kept), kept
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` where the input was kept, scaled alike."""
         return (dy if cache is None else self._masked(dy, cache)), ()
 

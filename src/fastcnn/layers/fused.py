@@ -49,6 +49,12 @@ class PooledConv2D:
         y, winners = conv_pool.conv2d_max_pool2d(x, weights["kernel"], weights.get("bias"), shape, self._relu, training)
         return y, winners, shape
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the convolution's algorithm, and whether the pooling is a part of it."""
+        name, one = self._conv.algorithm(input_shape), np.zeros((1, *input_shape[1:]), np.float32)
+        kernel, shape = self._conv.weights["kernel"], self._shape(one)
+        return f"{name}, fused with pooling" if conv_pool.is_fused(one, kernel, shape) else name
+
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the maxima."""
         return self._run(x, training=False)[0]
@@ -58,9 +64,9 @@ class PooledConv2D:
         y, winners, shape = self._run(x, training=True)
         return y, (x, y if self._relu else None, winners, shape)
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the convolution's weights."""
         x, y, winners, shape = cache
         weights = self._conv.weights
-        dx, *gradients = conv_pool.conv2d_max_pool2d_backward(dy, y, winners, x, weights["kernel"], shape, input_grad)
+        dx, *gradients = conv_pool.conv2d_max_pool2d_backward(dy, y, winners, x, weights["kernel"], shape, input_grad, out)
         return dx, tuple(gradients[: len(weights)])

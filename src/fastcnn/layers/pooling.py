@@ -72,7 +72,7 @@ class MaxPooling2D(_Pooling2D):
         """Return the pooling."""
         return (steps.pool2d("max_pool2d", x, self.pool_size, self.strides, self.padding),)
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima."""
         where, input_shape = cache
         if where.dtype == np.uint8:
@@ -111,6 +111,6 @@ class AveragePooling2D(_Pooling2D):
         """Return the pooling."""
         return (steps.pool2d("avg_pool2d", x, self.pool_size, self.strides, self.padding),)
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True) -> tuple[np.ndarray | None, Gradients]:
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` spread over the windows."""
         return ops.avg_pool2d_backward(dy, cache, self.pool_size, self.strides, padding=self.padding), ()

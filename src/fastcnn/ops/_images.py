@@ -13,6 +13,8 @@ from fastcnn import _core, _validate
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
+#: Networks ask for the same shapes in every step: so many of each kind are worked out and checked once.
+SHAPES_KEPT = 256
 
 #: Results from so many bytes on lie in memory that is kept and used again; below, NumPy's own is as fast.
 _LARGE = 1 << 16
@@ -23,6 +25,23 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     return np.ndarray(shape, dtype, memoryview(_core.Memory(size))) if size >= _LARGE else np.empty(shape, dtype)
+
+
+def outputs(out: Sequence[np.ndarray], dtype: np.dtype, **shapes: Sequence[int]) -> list[np.ndarray]:
+    """An array for each result in `shapes`: the caller's, the first of which are in `out`, once checked; new ones for the others."""
+    if not isinstance(out, list | tuple):
+        raise TypeError(f"out must be a list or a tuple of arrays, got {out!r} of type {type(out).__name__}")
+    if len(out) > len(shapes):
+        raise ValueError(f"out must have at most {len(shapes)} arrays, got {len(out)}")
+    arrays = []
+    for index, (name, shape) in enumerate(shapes.items()):
+        array = out[index] if index < len(out) else empty(shape, dtype)
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"out must have for {name} an array, got {array!r} of type {type(array).__name__}")
+        if array.shape != tuple(shape) or array.dtype != dtype or not array.flags.carray:
+            raise ValueError(f"out must have for {name} a writable, C-contiguous array of {tuple(shape)} {dtype}")
+        arrays.append(array)
+    return arrays
 
 
 class Layout(NamedTuple):
@@ -57,7 +76,8 @@ class Layout(NamedTuple):
         shape = self.nhwc_shape(x.shape)
         if self.channels_first and self.ndim > 2:
             x = np.moveaxis(x, -3, -1)
-        return _validate.contiguous(x, dtype).reshape(shape)
+        images = _validate.contiguous(x, dtype)
+        return images if images.shape == shape else images.reshape(shape)
 
     def from_nhwc(self, y: np.ndarray) -> np.ndarray:
         """(N, H, W, C) results in the caller's layout, contiguous."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn._validate import Axis, IntOrPair, Padding
-from fastcnn.ops._images import Layout, empty
+from fastcnn._validate import Axis, CanonicalPadding, IntOrPair, Padding
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, outputs
 
 ACTIVATIONS = (None, "relu")
 
@@ -65,20 +67,28 @@ def forward_shape(
 ) -> Conv2DShape:
     """The shapes of a convolution, with everything about them checked."""
     groups = _images_and_filters(x, w, groups)
-    n, h, width, c = layout.nhwc_shape(x.shape)
-    kh, kw, channels, f = w.shape
+    geometry = _validate.pair(stride, "stride", 1), _validate.pair(dilation, "dilation", 1), _validate.padding(padding)
+    return _forward_shape(layout, x.shape, w.shape, groups, *geometry)
+
+
+@functools.lru_cache(SHAPES_KEPT)
+def _forward_shape(
+    layout: Layout,
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    groups: int,
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: CanonicalPadding,
+) -> Conv2DShape:
+    """The shapes for images and filters of shapes `x` and `w`."""
+    n, h, width, c = layout.nhwc_shape(x)
+    kh, kw, channels, f = w
     if c % groups or f % groups:
         raise ValueError(f"groups must divide the channels of x and the filters of w, got {groups} groups, {c} channels, {f} filters")
     if channels * groups != c:
-        raise ValueError(f"w must have shape (KH, KW, C // groups, F) with C // groups = {c // groups}, got {w.shape} for x {x.shape}")
-    axes = _validate.axes(
-        (h, width),
-        (kh, kw),
-        _validate.pair(stride, "stride", 1),
-        _validate.pair(dilation, "dilation", 1),
-        _validate.padding(padding),
-    )
-    shape = Conv2DShape.of(n, c, f, groups, *axes)
+        raise ValueError(f"w must have shape (KH, KW, C // groups, F) with C // groups = {c // groups}, got {w} for x {x}")
+    shape = Conv2DShape.of(n, c, f, groups, *_validate.axes((h, width), (kh, kw), stride, dilation, padding))
     _validate.addressable(shape.y, np.dtype(np.float64), "the result")
     return shape
 
@@ -183,6 +193,7 @@ def conv2d_backward(
     groups: int = 1,
     data_format: str = "channels_last",
     input_grad: bool = True,
+    out: Sequence[np.ndarray] = (),
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Compute the gradients of ``sum(dy * conv2d(x, w, b))`` by x, w and b.
 
@@ -194,6 +205,8 @@ def conv2d_backward(
         As they were given to `conv2d`.
     input_grad : bool
         Whether to compute the gradient by `x`; the first layer of a network has no use for it.
+    out : sequence of up to two ndarrays
+        Where dw, and db, are written to, if not to new arrays: C-contiguous, of the result's dtype, sharing no memory with the arguments.
 
     Returns
     -------
@@ -230,13 +243,13 @@ def conv2d_backward(
     _validate.same_shape(gradient.shape, layout.shape_of(*shape.y), "dy", "the shape of the convolution's result,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
-    out = layout.to_nhwc(gradient, dtype)
-    dw, db = empty(filters.shape, dtype), empty((shape.f,), dtype)
-    _core.conv2d_weight_gradient(shape, out, layout.to_nhwc(images, dtype), dw, db)
+    dw, db = outputs(out, dtype, dw=filters.shape, db=(shape.f,))
+    pixels = layout.to_nhwc(gradient, dtype)
+    _core.conv2d_weight_gradient(shape, pixels, layout.to_nhwc(images, dtype), dw, db)
     if not wants_dx:
         return None, dw, db
     dx = empty(shape.x, dtype)
-    _core.conv2d_input_gradient(shape, out, _validate.contiguous(filters, dtype), None, False, dx)
+    _core.conv2d_input_gradient(shape, pixels, _validate.contiguous(filters, dtype), None, False, dx)
     return layout.from_nhwc(dx), dw, db
 
 
@@ -394,6 +407,7 @@ def conv2d_transpose_backward(
     groups: int = 1,
     data_format: str = "channels_last",
     input_grad: bool = True,
+    out: Sequence[np.ndarray] = (),
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Compute the gradients of ``sum(dy * conv2d_transpose(x, w, b))`` by x, w and b.
 
@@ -405,6 +419,8 @@ def conv2d_transpose_backward(
         As they were given to `conv2d_transpose`.
     input_grad : bool
         Whether to compute the gradient by `x`.
+    out : sequence of up to two ndarrays
+        Where dw, and db, are written to, if not to new arrays: C-contiguous, of the result's dtype, sharing no memory with the arguments.
 
     Returns
     -------
@@ -437,12 +453,12 @@ def conv2d_transpose_backward(
     _validate.same_shape(gradient.shape, layout.shape_of(*shape.x), "dy", "the shape of the transposed convolution's result,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
-    out = layout.to_nhwc(gradient, dtype)
-    dw, db = empty(filters.shape, dtype), empty((shape.c,), dtype)
-    _core.conv2d_weight_gradient(shape, layout.to_nhwc(images, dtype), out, dw, None)
-    _core.column_sums(out.size // shape.c, shape.c, out, db)
+    dw, db = outputs(out, dtype, dw=filters.shape, db=(shape.c,))
+    pixels = layout.to_nhwc(gradient, dtype)
+    _core.conv2d_weight_gradient(shape, layout.to_nhwc(images, dtype), pixels, dw, None)
+    _core.column_sums(pixels.size // shape.c, shape.c, pixels, db)
     if not wants_dx:
         return None, dw, db
     dx = empty(shape.y, dtype)
-    _core.conv2d(shape, out, _validate.contiguous(filters, dtype), None, False, dx)
+    _core.conv2d(shape, pixels, _validate.contiguous(filters, dtype), None, False, dx)
     return layout.from_nhwc(dx), dw, db

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastcnn import _core
 from fastcnn._validate import Padding
-from fastcnn.ops._images import Layout, empty
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, outputs
 from fastcnn.ops.conv import Conv2DShape, forward_shape
 from fastcnn.ops.pool import Pool2DShape
 
@@ -32,10 +34,21 @@ class ConvPoolShape(NamedTuple):
     ) -> ConvPoolShape:
         """The shapes for images `x` and filters `w`; `geometry` is the convolution's stride, padding and dilation."""
         conv = forward_shape(Layout.of(x, "channels_last"), x, w, groups=groups, **geometry)
+        return cls._of(conv, pool_size, pool_stride, pool_padding)
+
+    @classmethod
+    @functools.lru_cache(SHAPES_KEPT)
+    def _of(cls, conv: Conv2DShape, pool_size: tuple[int, int], pool_stride: tuple[int, int], pool_padding: Padding) -> ConvPoolShape:
+        """The same for a convolution of shape `conv`."""
         pool = Pool2DShape.of(conv.y, pool_size, pool_stride, pool_padding, 1, False, False)
         rows = min((pool.oh - 1) * pool.stride_h + pool.kh - pool.pad_top, conv.oh)
         cols = min((pool.ow - 1) * pool.stride_w + pool.kw - pool.pad_left, conv.ow)
         return cls(conv._replace(oh=rows, ow=cols), pool._replace(h=rows, w=cols))
+
+
+def is_fused(x: np.ndarray, w: np.ndarray, shape: ConvPoolShape) -> bool:
+    """Whether one kernel does both, found out on images `x`."""
+    return _core.conv2d_max_pool2d(*shape, x, w, None, False, empty(shape.pool.y, x.dtype), None)
 
 
 def conv2d_max_pool2d(
@@ -63,10 +76,14 @@ def conv2d_max_pool2d_backward(
     w: np.ndarray,
     shape: ConvPoolShape,
     input_grad: bool,
+    out: Sequence[np.ndarray] = (),
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """The gradients by x (None without `input_grad`), w and the bias; `y` is the result where there was a ReLU, else None."""
+    """The gradients by x (None without `input_grad`), w and the bias, the latter two in `out`, as far as there is something in it.
+
+    `y` is the result where there was a ReLU, else None.
+    """
     conv, pool = shape
-    dw, db = empty(w.shape, x.dtype), empty((conv.f,), x.dtype)
+    dw, db = outputs(out, x.dtype, dw=w.shape, db=(conv.f,))
     if not input_grad and _core.conv2d_max_pool2d_weight_gradient(conv, pool, dy, winners, y, x, dw, db):
         return None, dw, db
     dz = empty(conv.y, x.dtype)

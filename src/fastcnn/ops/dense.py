@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.ops._images import empty
+from fastcnn.ops._images import SHAPES_KEPT, empty, outputs
 from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
 
 _ANY_RANK = range(65)
 _SOME_RANK = range(1, 65)
 
 
-def _dense_shape(x: np.ndarray, w: np.ndarray) -> Conv2DShape:
-    """A dense layer's shapes, as those of a convolution of images of one pixel."""
-    _validate.not_empty(x.shape, "x", first=int(x.ndim > 1))
-    _validate.not_empty(w.shape, "w")
-    d, u = w.shape
-    if x.shape[-1] != d:
-        raise ValueError(f"w must have shape (D, U) with D = {x.shape[-1]}, the last axis of x, got {w.shape}")
-    rows = math.prod(x.shape[:-1])
+@functools.lru_cache(SHAPES_KEPT)
+def _dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
+    """The shapes of a dense layer for inputs and weights of shapes `x` and `w`, as those of a convolution of images of one pixel."""
+    _validate.not_empty(x, "x", first=int(len(x) > 1))
+    _validate.not_empty(w, "w")
+    d, u = w
+    if x[-1] != d:
+        raise ValueError(f"w must have shape (D, U) with D = {x[-1]}, the last axis of x, got {w}")
+    rows = math.prod(x[:-1])
     _validate.addressable((rows, u), np.dtype(np.float64), "the result")
     return Conv2DShape(rows, 1, 1, d, u, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1)
 
@@ -59,7 +62,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     """
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     dtype = _validate.working_dtype(x=inputs, w=weights)
-    shape = _dense_shape(inputs, weights)
+    shape = _dense_shape(inputs.shape, weights.shape)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
     y = empty((*inputs.shape[:-1], shape.f), dtype)
@@ -68,7 +71,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
 
 
 def dense_backward(
-    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, input_grad: bool = True
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, input_grad: bool = True, out: Sequence[np.ndarray] = ()
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Compute the gradients of ``sum(dy * dense(x, w, b))`` by x, w and b.
 
@@ -80,6 +83,8 @@ def dense_backward(
         As they were given to `dense`.
     input_grad : bool
         Whether to compute the gradient by `x`.
+    out : sequence of up to two ndarrays
+        Where dw, and db, are written to, if not to new arrays: C-contiguous, of the result's dtype, sharing no memory with the arguments.
 
     Returns
     -------
@@ -105,17 +110,17 @@ def dense_backward(
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     gradient = _validate.array(dy, "dy", (inputs.ndim,))
     dtype = _validate.working_dtype(dy=gradient, x=inputs, w=weights)
-    shape = _dense_shape(inputs, weights)
+    shape = _dense_shape(inputs.shape, weights.shape)
     _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 
-    out = _validate.contiguous(gradient, dtype)
-    dw, db = empty(weights.shape, dtype), empty((shape.f,), dtype)
-    _core.conv2d_weight_gradient(shape, out, _validate.contiguous(inputs, dtype), dw, db)
+    dw, db = outputs(out, dtype, dw=weights.shape, db=(shape.f,))
+    rows = _validate.contiguous(gradient, dtype)
+    _core.conv2d_weight_gradient(shape, rows, _validate.contiguous(inputs, dtype), dw, db)
     if not wants_dx:
         return None, dw, db
     dx = empty(inputs.shape, dtype)
-    _core.conv2d_input_gradient(shape, out, _validate.contiguous(weights, dtype), None, False, dx)
+    _core.conv2d_input_gradient(shape, rows, _validate.contiguous(weights, dtype), None, False, dx)
     return dx, dw, db
 
 
@@ -214,11 +219,13 @@ def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
     numbers = _validate.array(x, "x", _SOME_RANK)
     _validate.not_empty(numbers.shape, "x", first=int(numbers.ndim > 1))
     dtype = _validate.working_dtype(x=numbers)
-    last = np.moveaxis(numbers, _validate.integer(axis, "axis", -numbers.ndim, numbers.ndim - 1), -1)
+    where = _validate.integer(axis, "axis", -numbers.ndim, numbers.ndim - 1) % numbers.ndim
+    is_last = where == numbers.ndim - 1
+    last = numbers if is_last else np.moveaxis(numbers, where, -1)
     p = empty(last.shape, dtype)
     if p.size:
         _core.softmax(p.size // p.shape[-1], p.shape[-1], _validate.contiguous(last, dtype), p)
-    return np.ascontiguousarray(np.moveaxis(p, -1, axis))
+    return p if is_last else np.ascontiguousarray(np.moveaxis(p, -1, where))
 
 
 def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, np.ndarray]:

@@ -61,10 +61,11 @@ def explain_conv(
     The choice depends on the shapes of one image and of the filters, on the dtype and on `set_winograd`; never on the number of images.
 
     Winograd's F(4x4, 3x3) [1]_ needs 36 multiplications where the direct method needs 144, and moves more memory. Its rounding errors
-    are about twice as large: on data without structure their root mean square is below ``1e-7 * sqrt(C + 16)`` of the results', and
-    the largest of some 10,000 is below ``1.2e-6 * sqrt(C + 16)``, at most 3e-5 for as many channels C as the method is used for. Where
+    are about twice as large: on data without structure their root mean square is below ``1e-7 * sqrt(C + 16)`` of the results', and the
+    largest of some 10,000 is below ``1.2e-6 * sqrt(C + 16)``, at most 3e-5 for as many channels C as the method is used for. Where
     neighbouring pixels differ by many orders of magnitude, the errors of a tile of 4x4 results are relative to the largest pixel
-    under it. Values that pass float32's range on the way, NaN and infinities give what the direct method gives.
+    under it. Where pixels are equal, results are so only up to rounding, and another may win a max pooling behind. Values that pass
+    float32's range on the way, NaN and infinities give what the direct method gives.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, overload
 
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn._validate import Axis, IntOrPair, Padding
-from fastcnn.ops._images import Layout, empty
+from fastcnn._validate import Axis, CanonicalPadding, IntOrPair, Padding
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty
 
 
 class Pool2DShape(NamedTuple):
@@ -56,18 +57,34 @@ class Pool2DShape(NamedTuple):
         count_padding: bool,
     ) -> Pool2DShape:
         """The shapes of a pooling, with everything about them checked."""
-        n, h, w, c = nhwc
         window = _validate.pair(pool_size, "pool_size", 1)
         if window[0] * window[1] > _validate.MAX_PARAMETER:
             raise ValueError(f"pool_size must span at most {_validate.MAX_PARAMETER} pixels, got {window}")
-        height, width = _validate.pool_axes(
-            (h, w),
+        return cls._of(
+            nhwc,
             window,
             window if stride is None else _validate.pair(stride, "stride", 1),
             _validate.pair(dilation, "dilation", 1),
             _validate.padding(padding),
             _validate.boolean(ceil_mode, "ceil_mode"),
+            _validate.boolean(count_padding, "count_include_pad"),
         )
+
+    @classmethod
+    @functools.lru_cache(SHAPES_KEPT)
+    def _of(
+        cls,
+        nhwc: tuple[int, int, int, int],
+        window: tuple[int, int],
+        stride: tuple[int, int],
+        dilation: tuple[int, int],
+        padding: CanonicalPadding,
+        ceil_mode: bool,
+        count_padding: bool,
+    ) -> Pool2DShape:
+        """The same for parameters in canonical form."""
+        n, h, w, c = nhwc
+        height, width = _validate.pool_axes((h, w), window, stride, dilation, padding, ceil_mode)
         shape = cls._of_axes(n, c, height, width, count_padding)
         _validate.addressable(shape.y, np.dtype(np.float64), "x")
         return shape
@@ -77,7 +94,7 @@ class Pool2DShape(NamedTuple):
         return cls(
             *(n, height.size, width.size, c, height.window, width.window, height.out, width.out, height.stride, width.stride),
             *(height.dilation, width.dilation, height.before, width.before, height.after, width.after),
-            _validate.boolean(count_padding, "count_include_pad"),
+            count_padding,
         )
 
 

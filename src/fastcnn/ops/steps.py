@@ -47,7 +47,7 @@ def conv2d_max_pool2d(weights: Weights, shape: ConvPoolShape, relu: bool) -> Ker
 
 def dense(x: np.ndarray, weights: Weights, relu: bool) -> KernelStep:
     """A dense layer."""
-    return KernelStep("conv2d", _dense_shape(x, weights["kernel"]), relu=relu, weights=weights)
+    return KernelStep("conv2d", _dense_shape(x.shape, weights["kernel"].shape), relu=relu, weights=weights)
 
 
 def pool2d(kind: str, x: np.ndarray, pool_size: tuple[int, int], stride: tuple[int, int], padding: Padding) -> KernelStep:
