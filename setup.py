@@ -33,7 +33,11 @@ csrc = Path("csrc")
 core = Extension(
     "fastcnn._core",
     sources=["src/fastcnn/_core.pyx", *map(str, sorted(csrc.glob("*.c"))), *map(str, sorted(csrc.glob("isa/*.c")))],
-    depends=["src/fastcnn/_session.pxi", *map(str, sorted(csrc.glob("*.h"))), *map(str, sorted(csrc.glob("*.inc")))],
+    depends=[
+        *map(str, sorted(Path("src/fastcnn").glob("*.pxi"))),
+        *map(str, sorted(csrc.glob("*.h"))),
+        *map(str, sorted(csrc.glob("*.inc"))),
+    ],
     include_dirs=[str(csrc)],
     extra_compile_args=COMPILE_ARGS,
     extra_link_args=["-pthread"],

@@ -97,6 +97,7 @@ fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *s, enum fcnn_conv
   const fcnn_windows windows = fcnn_conv2d_windows(s);
   if (op == FCNN_WEIGHT_GRADIENT) return fcnn_choose_weight_gradient(&windows, s->F / s->groups, double_precision);
   if (op == FCNN_FORWARD) return fcnn_choose_correlation(&windows, s->F / s->groups, double_precision);
+  if (s->stride_h > 1 || s->stride_w > 1) return (fcnn_conv2d_choice){.algorithm = FCNN_DIRECT, .reason = FCNN_NOT_3X3};
   fcnn_phase h, v;
   const fcnn_windows gradient = fcnn_input_gradient_windows(s, 0, 0, &h, &v);
   return fcnn_choose_correlation(&gradient, s->C / s->groups, double_precision);

@@ -8,7 +8,8 @@ from compare import assert_close, assert_same_bits
 from kernels import by_name, signed, winograd, with_special_values
 
 import fastcnn
-from fastcnn import reference
+from fastcnn import _core, networks, random, reference
+from fastcnn.ops import conv_pool
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 
@@ -124,6 +125,20 @@ def test_conv2d_and_its_gradients(isa, name):
         assert_agrees(x, w, b, padding)
 
 
+@pytest.mark.parametrize("kernel", [5, 6, 7])
+def test_an_input_gradient_whose_strides_leave_3x3_taps(isa, kernel):
+    """With a stride of 2, such filters are four phases, some of 3x3 taps; their results are not all the pixels of a plane."""
+    x, w = signed(np.random.default_rng(1), np.float32, (2, 17, 18, 16), (kernel, kernel, 16, 16))
+    y = reference.conv2d(x, w, stride=2, padding=2)
+    dy = signed(np.random.default_rng(2), np.float32, y.shape)[0]
+    expected = reference.conv2d_backward(dy.astype(np.float64), x.astype(np.float64), w.astype(np.float64), stride=2, padding=2)[0]
+    scale = reference.conv2d_backward(*absolute(dy, x, w), stride=2, padding=2)[0]
+    with winograd(2):
+        dx = fastcnn.conv2d_backward(dy, x, w, stride=2, padding=2)[0]
+    assert_close(dx, expected, terms=kernel**2 * 16, scale=scale, dtype=np.float32)
+    assert fastcnn.explain_conv(x.shape, w.shape, stride=2, padding=2, op="input gradient").algorithm == "direct"
+
+
 @pytest.mark.parametrize("size", range(3, 12))
 def test_every_remainder_of_a_tile(isa, size):
     x, w, b = signed(np.random.default_rng(1), np.float32, (2, size, 14 - size, 5), (3, 3, 5, 7), 7)
@@ -205,6 +220,23 @@ def test_a_relu_in_the_same_pass(isa):
         assert_same_bits(fastcnn.conv2d(x, w, b, activation="relu"), np.maximum(y, 0))
 
 
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("shape", [(1, 4, 4, 16), (3, 13, 13, 20), (2, 8, 7, 5), (5, 12, 15, 16)])
+def test_a_max_pooling_in_the_same_pass_is_that_of_the_results(isa, shape, relu):
+    """Pooled tile by tile, the maxima and the winners are, bit for bit, those of the whole convolution."""
+    x, w, b = signed(np.random.default_rng(1), np.float32, shape, (3, 3, shape[3], 33), 33)
+    x[0, 1, 1, 0] = np.nan
+    with winograd(2):
+        pair = conv_pool.ConvPoolShape.of(x, w, {"stride": 1, "padding": "valid", "dilation": 1}, 1, (2, 2), (2, 2), "valid")
+        y, winners = np.empty(pair.pool.y, np.float32), np.empty(pair.pool.y, np.uint8)
+        assert _core.conv2d_max_pool2d(pair.conv, pair.pool, x, w, b, relu, y, winners)
+        z, expected, taken = np.empty(pair.conv.y, np.float32), np.empty_like(y), np.empty_like(winners)
+        _core.conv2d(pair.conv, x, w, b, False, z)
+        _core.max_pool2d_winners(pair.pool, z, relu, expected, taken)
+    assert_same_bits(y, expected)
+    assert_same_bits(winners, taken)
+
+
 @pytest.mark.parametrize("channels", [16, 64, 256, 568])
 def test_errors_on_data_without_structure_are_as_documented(isa, channels):
     """Twice the direct method's, relative to the results' root mean square, and far from 2e-4 for every number of channels it serves."""
@@ -262,6 +294,23 @@ def test_why_it_is_not_used(options, reason):
     choice = fastcnn.explain_conv(**{"x_shape": (1, 56, 56, 64), "w_shape": (3, 3, 64, 64), **options})
     assert choice.algorithm != "winograd"
     assert reason in choice.reason
+
+
+def test_predictions_follow_the_switch():
+    """A model that has predicted by one method predicts by the other once it is told to: as its layers do, one after the other."""
+    random.set_seed(1)
+    model = networks.mnist_network()
+    x = np.random.default_rng(1).standard_normal((3, 28, 28, 1)).astype(np.float32)
+    predictions = []
+    for use in (0, 1, 0):
+        with winograd(use):
+            predictions.append(model.predict(x, verbose=0))
+            expected = x
+            for layer in model.layers:
+                expected = layer.infer(expected)
+            assert_close(predictions[-1], expected, terms=700, scale=1.0)
+    assert np.any(predictions[0] != predictions[1])
+    assert_same_bits(predictions[2], predictions[0])
 
 
 def test_it_can_be_switched_off_and_on():

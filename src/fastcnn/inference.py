@@ -63,6 +63,12 @@ class InferenceSession:
         self.batch_size = _validate.integer(batch_size, "batch_size", 1)
         self._input_shape, self._output_shape = _sizes(model.input_shape), _sizes(model.output_shape)
         self._parts = _parts(Chain(model.layers), model.input_shape, self.batch_size)
+        self._settings = _settings()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a session made now would choose the same kernels."""
+        return self._settings == _settings()
 
     def run(self, x: ArrayLike) -> np.ndarray:
         """Return the outputs for the inputs `x`.
@@ -105,6 +111,11 @@ class InferenceSession:
             for part in self._parts:
                 outputs = part.infer(outputs)
             np.copyto(y[start : start + self.batch_size], outputs)
+
+
+def _settings() -> tuple[str, int]:
+    """What, besides shapes, decides which kernels a session is made of."""
+    return _core.selected_isa(), _core.get_winograd()
 
 
 def check_shape(inputs: np.ndarray, wanted: tuple[int | None, ...]) -> np.ndarray:

@@ -351,7 +351,7 @@ class Trainer:
     def _inference_session(self, batch_size: int) -> InferenceSession:
         """Return the model's own session, for at least so many inputs at a time."""
         session = self._session
-        if session is None or session.batch_size < batch_size:
+        if session is None or session.batch_size < batch_size or not session.is_current:
             session = self._session = InferenceSession(self, max(batch_size, 1))
         return session
 

@@ -1,0 +1,111 @@
+# What fastcnn.h declares; see there.
+
+from libc.stdint cimport int64_t, uint8_t
+
+cdef extern from "fastcnn.h" nogil:
+    """
+    #if defined(__clang__)
+    #define FCNN_COMPILER "Clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define FCNN_COMPILER "GCC " __VERSION__
+    #else
+    #define FCNN_COMPILER "unknown"
+    #endif
+    """
+    const char *FCNN_COMPILER
+    int FCNN_OK, FCNN_NO_MEMORY, FCNN_BAD_INDEX, FCNN_NO_ISA, FCNN_NOT_FUSED
+
+    ctypedef struct fcnn_conv2d_shape:
+        int64_t N, H, W, C, F, KH, KW, OH, OW
+        int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, groups
+
+    ctypedef struct fcnn_pool2d_shape:
+        int64_t N, H, W, C, KH, KW, OH, OW
+        int64_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, pad_bottom, pad_right
+        bint count_padding
+
+    const char *fcnn_isa_name(int index)
+    bint fcnn_isa_available(int index)
+    int fcnn_select_isa(const char *name)
+    const char *fcnn_selected_isa()
+    void fcnn_set_num_threads(int64_t count)
+    int64_t fcnn_get_num_threads()
+
+    enum fcnn_winograd_use:
+        FCNN_WINOGRAD_NEVER
+
+    void fcnn_set_winograd(fcnn_winograd_use use)
+    fcnn_winograd_use fcnn_get_winograd()
+
+    enum fcnn_conv2d_op:
+        FCNN_FORWARD
+
+    ctypedef struct fcnn_conv2d_choice:
+        int algorithm, reason
+        double direct_cost, winograd_cost
+
+    fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *, fcnn_conv2d_op op, bint double_precision)
+
+    int fcnn_conv2d_f32(const fcnn_conv2d_shape *, const float *x, const float *w, const float *bias, float lo, float hi, float *y)
+    int fcnn_conv2d_f64(const fcnn_conv2d_shape *, const double *x, const double *w, const double *bias, double lo, double hi, double *y)
+    int fcnn_conv2d_input_gradient_f32(
+        const fcnn_conv2d_shape *, const float *dy, const float *w, const float *bias, float lo, float hi, float *dx)
+    int fcnn_conv2d_input_gradient_f64(
+        const fcnn_conv2d_shape *, const double *dy, const double *w, const double *bias, double lo, double hi, double *dx)
+    int fcnn_conv2d_weight_gradient_f32(const fcnn_conv2d_shape *, const float *dy, const float *x, float *dw, float *db)
+    int fcnn_conv2d_weight_gradient_f64(const fcnn_conv2d_shape *, const double *dy, const double *x, double *dw, double *db)
+    int fcnn_column_sums_f32(int64_t rows, int64_t columns, const float *a, float *sums)
+    int fcnn_column_sums_f64(int64_t rows, int64_t columns, const double *a, double *sums)
+    int fcnn_max_pool2d_f32(const fcnn_pool2d_shape *, const float *x, float *y, int64_t *indices)
+    int fcnn_max_pool2d_f64(const fcnn_pool2d_shape *, const double *x, double *y, int64_t *indices)
+    int fcnn_max_pool2d_winners_f32(const fcnn_pool2d_shape *, const float *x, float lo, float *y, uint8_t *winners)
+    int fcnn_max_pool2d_winners_f64(const fcnn_pool2d_shape *, const double *x, double lo, double *y, uint8_t *winners)
+    int fcnn_conv2d_max_pool2d_f32(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const float *x, const float *w, const float *bias, float lo, float *y,
+        uint8_t *winners)
+    int fcnn_conv2d_max_pool2d_f64(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const double *x, const double *w, const double *bias, double lo, double *y,
+        uint8_t *winners)
+    int fcnn_conv2d_max_pool2d_weight_gradient_f32(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const float *dy, const uint8_t *winners, const float *y, const float *x,
+        float *dw, float *db)
+    int fcnn_conv2d_max_pool2d_weight_gradient_f64(
+        const fcnn_conv2d_shape *, const fcnn_pool2d_shape *, const double *dy, const uint8_t *winners, const double *y, const double *x,
+        double *dw, double *db)
+    int fcnn_max_pool2d_winners_gradient_f32(
+        const fcnn_pool2d_shape *, const float *dy, const uint8_t *winners, const float *y, float *dx)
+    int fcnn_max_pool2d_winners_gradient_f64(
+        const fcnn_pool2d_shape *, const double *dy, const uint8_t *winners, const double *y, double *dx)
+    int fcnn_max_pool2d_gradient_f32(
+        int64_t N, int64_t windows, int64_t plane, int64_t C, const float *dy, const int64_t *indices, float *dx)
+    int fcnn_max_pool2d_gradient_f64(
+        int64_t N, int64_t windows, int64_t plane, int64_t C, const double *dy, const int64_t *indices, double *dx)
+    int fcnn_avg_pool2d_f32(const fcnn_pool2d_shape *, const float *x, float *y)
+    int fcnn_avg_pool2d_f64(const fcnn_pool2d_shape *, const double *x, double *y)
+    int fcnn_avg_pool2d_gradient_f32(const fcnn_pool2d_shape *, const float *dy, float *dx)
+    int fcnn_avg_pool2d_gradient_f64(const fcnn_pool2d_shape *, const double *dy, double *dx)
+    int fcnn_im2col_f32(const fcnn_conv2d_shape *, const float *x, float *cols)
+    int fcnn_im2col_f64(const fcnn_conv2d_shape *, const double *x, double *cols)
+    int fcnn_col2im_f32(const fcnn_conv2d_shape *, const float *cols, float *x)
+    int fcnn_col2im_f64(const fcnn_conv2d_shape *, const double *cols, double *x)
+    int fcnn_relu_f32(int64_t n, const float *x, float *y)
+    int fcnn_relu_f64(int64_t n, const double *x, double *y)
+    int fcnn_relu_gradient_f32(int64_t n, const float *dy, const float *y, float *dx)
+    int fcnn_relu_gradient_f64(int64_t n, const double *dy, const double *y, double *dx)
+    int fcnn_softmax_f32(int64_t rows, int64_t columns, const float *x, float *p)
+    int fcnn_softmax_f64(int64_t rows, int64_t columns, const double *x, double *p)
+    int fcnn_softmax_cross_entropy_f32(
+        int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits)
+    int fcnn_softmax_cross_entropy_f64(
+        int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits)
+    int fcnn_sgd_step_f32(int64_t n, const float *gradients, float rate, float momentum, bint nesterov, float *weights, float *velocity)
+    int fcnn_sgd_step_f64(int64_t n, const double *gradients, double rate, double momentum, bint nesterov, double *weights, double *velocity)
+    int fcnn_adam_step_f32(
+        int64_t n, const float *gradients, float rate, float share_1, float share_2, float epsilon, float *weights, float *mean,
+        float *square)
+    int fcnn_adam_step_f64(
+        int64_t n, const double *gradients, double rate, double share_1, double share_2, double epsilon, double *weights, double *mean,
+        double *square)
+    int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *data, const int64_t *indices, void *to)
+    double fcnn_fma_rounds_f32(int64_t rounds)
+    double fcnn_fma_rounds_f64(int64_t rounds)
