@@ -43,8 +43,8 @@ def draw(profile: dict[str, Any], path: Path) -> None:
     roof = np.array([low, peak / bandwidth, high])
     axis.plot(roof, np.minimum(roof * bandwidth, peak), color="black", linewidth=2, solid_joinstyle="miter", zorder=1)
     axis.fill_between(roof, np.minimum(roof * bandwidth, peak), peak * 10, color="0.93", zorder=0)
-    axis.annotate(f"FMA peak, {peak:.0f} GFLOP/s", (high, peak), (-6, 6), textcoords="offset points", ha="right", color=_INK)
-    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(speeds.min(), low * bandwidth) / 1.5, peak * 2.2))
+    axis.annotate(f"FMA peak, {peak:.0f} GFLOP/s", (peak / bandwidth, peak), (10, 6), textcoords="offset points", color=_INK)
+    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(speeds.min(), low * bandwidth) / 1.5, max(speeds.max(), peak) * 1.6))
     for kind, (marker, color, label) in _KINDS.items():
         axis.scatter(*np.transpose(points[kind]), s=70, marker=marker, color=color, edgecolor="black", label=label, zorder=3)
     for layer, forward, training in zip(layers, points["forward"], points["training"], strict=True):
