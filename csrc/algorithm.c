@@ -71,7 +71,7 @@ static fcnn_conv2d_choice decided(fcnn_conv2d_choice choice) {
 fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *w, int64_t filters, bool double_precision) {
   fcnn_conv2d_choice choice = {0};
   if (!winograd_serves(w, double_precision, &choice)) return choice;
-  if (36 * w->channels * 4 * LEAST_VECTOR * (int64_t)sizeof(float) > FCNN_WINOGRAD_FILTERS) {
+  if (36 * w->channels * FCNN_WIDEST_PANEL * (int64_t)sizeof(float) > FCNN_WINOGRAD_FILTERS) {
     choice.reason = FCNN_FILTERS_TOO_LARGE;
     return choice;
   }

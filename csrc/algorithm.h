@@ -12,6 +12,9 @@
 /* Bytes of transformed filters that are in memory at a time. */
 enum { FCNN_WINOGRAD_FILTERS = 5 * 1024 * 1024 };
 
+/* Columns of a panel of filters, in the kernels that have the most. */
+enum { FCNN_WIDEST_PANEL = 64 };
+
 /* For windows x filters, `filters` of them: the forward pass and the input gradient. */
 fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *windows, int64_t filters, bool double_precision);
 

@@ -11,6 +11,7 @@ from fastcnn.layers.base import Gradients, Layer, Shape
 from fastcnn.layers.conv import Conv2D
 from fastcnn.layers.pooling import MaxPooling2D
 from fastcnn.ops import conv_pool, pool, steps
+from fastcnn.ops.explain import choice_of
 
 
 class PooledConv2D:
@@ -51,8 +52,9 @@ class PooledConv2D:
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the convolution's algorithm, and whether the pooling is a part of it."""
-        name, one = self._conv.algorithm(input_shape), np.zeros((1, *input_shape[1:]), np.float32)
+        one = np.zeros((1, *input_shape[1:]), np.float32)
         kernel, shape = self._conv.weights["kernel"], self._shape(one)
+        name = choice_of(shape.conv).algorithm
         return f"{name}, fused with pooling" if conv_pool.is_fused(one, kernel, shape) else name
 
     def infer(self, x: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ _SOME_RANK = range(1, 65)
 
 
 @functools.lru_cache(SHAPES_KEPT)
-def _dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
+def dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
     """The shapes of a dense layer for inputs and weights of shapes `x` and `w`, as those of a convolution of images of one pixel."""
     _validate.not_empty(x, "x", first=int(len(x) > 1))
     _validate.not_empty(w, "w")
@@ -62,7 +62,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     """
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     dtype = _validate.working_dtype(x=inputs, w=weights)
-    shape = _dense_shape(inputs.shape, weights.shape)
+    shape = dense_shape(inputs.shape, weights.shape)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
     y = empty((*inputs.shape[:-1], shape.f), dtype)
@@ -110,7 +110,7 @@ def dense_backward(
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     gradient = _validate.array(dy, "dy", (inputs.ndim,))
     dtype = _validate.working_dtype(dy=gradient, x=inputs, w=weights)
-    shape = _dense_shape(inputs.shape, weights.shape)
+    shape = dense_shape(inputs.shape, weights.shape)
     _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
 

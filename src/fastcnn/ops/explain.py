@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from fastcnn import _core, _validate
 from fastcnn._validate import IntOrPair, Padding
 from fastcnn.ops._images import Layout
-from fastcnn.ops.conv import forward_shape
+from fastcnn.ops.conv import Conv2DShape, forward_shape
 
 _OPS = ("forward", "input gradient", "weight gradient")
 #: In the order of the C enumerations.
@@ -106,8 +106,12 @@ def explain_conv(
     if working not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {working}")
     shape = forward_shape(Layout.of(images, data_format), images, filters, stride, padding, dilation, groups)
-    number = _OPS.index(_validate.choice(op, "op", _OPS))
-    algorithm, reason, direct, winograd = _core.choose_conv2d(shape, number, working == np.float64)
+    return choice_of(shape, _validate.choice(op, "op", _OPS), working == np.float64)
+
+
+def choice_of(shape: Conv2DShape, op: str = "forward", double_precision: bool = False) -> ConvChoice:
+    """Say how a convolution of a checked shape is computed, as `explain_conv` does."""
+    algorithm, reason, direct, winograd = _core.choose_conv2d(shape, _OPS.index(op), double_precision)
     return ConvChoice(_ALGORITHMS[algorithm], _REASONS[reason] or _compared(direct, winograd), direct, winograd)
 
 

@@ -15,7 +15,7 @@ from fastcnn._validate import Padding
 from fastcnn.ops._images import Layout
 from fastcnn.ops.conv import Conv2DShape, forward_shape
 from fastcnn.ops.conv_pool import ConvPoolShape
-from fastcnn.ops.dense import _dense_shape
+from fastcnn.ops.dense import dense_shape
 from fastcnn.ops.pool import Pool2DShape
 
 #: A layer's live weights: its "kernel" and, perhaps, its "bias".
@@ -47,7 +47,7 @@ def conv2d_max_pool2d(weights: Weights, shape: ConvPoolShape, relu: bool) -> Ker
 
 def dense(x: np.ndarray, weights: Weights, relu: bool) -> KernelStep:
     """A dense layer."""
-    return KernelStep("conv2d", _dense_shape(x.shape, weights["kernel"].shape), relu=relu, weights=weights)
+    return KernelStep("conv2d", dense_shape(x.shape, weights["kernel"].shape), relu=relu, weights=weights)
 
 
 def pool2d(kind: str, x: np.ndarray, pool_size: tuple[int, int], stride: tuple[int, int], padding: Padding) -> KernelStep:
