@@ -78,6 +78,10 @@ fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *shape, enum fcnn_
 /* to (count, row_bytes) = rows indices (count) of from (rows, row_bytes). FCNN_BAD_INDEX: `to` is undefined. */
 int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *from, const int64_t *indices, void *to);
 
+/* u (N, count) = numbers from [0, 1), each row from the stream of (seed, epoch, its sample, place): the same in any batch. samples (N) are
+   in [0, 2**32), and count is at most 2**34. */
+void fcnn_uniform(uint64_t seed, uint32_t epoch, uint32_t place, int64_t N, int64_t count, const int64_t *samples, float *u);
+
 /* --- Kernels, for float (_f32) and double (_f64) ----------------------------------------------------------------------- */
 
 #define REAL float

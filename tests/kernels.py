@@ -28,6 +28,7 @@ OUTPUTS = {
     "relu_gradient": 1,
     "softmax": 1,
     "softmax_cross_entropy": 2,
+    "uniform": 1,
 }
 
 #: Numbers about which vectors, tiles and blocks of tiles end, for every kernel set: of 2 to 16 lanes, 4 to 8 rows, 2 to 4 vectors.

@@ -12,7 +12,7 @@ from compare import assert_same_bits
 import fastcnn
 from fastcnn import datasets, layers, models, random
 from fastcnn.layers.base import Layer
-from fastcnn.network import Chain
+from fastcnn.network import Network
 
 BATCH = 7
 
@@ -110,7 +110,7 @@ def inputs(model, count, seed=2):
 
 
 def by_layers(model, x):
-    return Chain(model.layers).infer(x)
+    return Network.of(model.graph).infer([x])[0]
 
 
 # --- The same bits -------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_an_uncompiled_model_is_saved_too(tmp_path):
 def test_the_file_is_plain_numpy(path):
     with np.load(path, allow_pickle=False) as file:
         assert file["weights/deep/kernel"].shape == (2, 2, 3, 1)
-        assert json.loads(file["config.json"].tobytes())["model"]["layers"][0]["class_name"] == "Conv2D"
+        assert json.loads(file["config.json"].tobytes())["model"]["config"]["layers"][0]["class_name"] == "Conv2D"
 
 
 def test_weights_alone(tmp_path, model, data):
@@ -104,18 +104,18 @@ CHANGES = {
     "a weight of strings": lambda arrays, config: arrays.update({"weights/deep/kernel": np.full((2, 2, 3, 1), "a")}),
     "another format": lambda arrays, config: config.update(format=99),
     "no model": lambda arrays, config: config.pop("model"),
-    "an unknown layer": lambda arrays, config: config["model"]["layers"][0].update(class_name="Conv9D"),
-    "a base class": lambda arrays, config: config["model"]["layers"][0].update(class_name="Layer"),
-    "no layer at all": lambda arrays, config: config["model"]["layers"].__setitem__(0, 3),
-    "a bad argument": lambda arrays, config: config["model"]["layers"][0]["config"].update(strides=0),
-    "an unknown argument": lambda arrays, config: config["model"]["layers"][0]["config"].update(strode=1),
-    "a vast layer": lambda arrays, config: config["model"]["layers"][7]["config"].update(units=2**31 - 1),
-    "another input": lambda arrays, config: config["model"].update(input_shape=[6, 6, 1]),
+    "an unknown layer": lambda arrays, config: config["model"]["config"]["layers"][0].update(class_name="Conv9D"),
+    "a base class": lambda arrays, config: config["model"]["config"]["layers"][0].update(class_name="Layer"),
+    "no layer at all": lambda arrays, config: config["model"]["config"]["layers"].__setitem__(0, 3),
+    "a bad argument": lambda arrays, config: config["model"]["config"]["layers"][0]["config"].update(strides=0),
+    "an unknown argument": lambda arrays, config: config["model"]["config"]["layers"][0]["config"].update(strode=1),
+    "a vast layer": lambda arrays, config: config["model"]["config"]["layers"][7]["config"].update(units=2**31 - 1),
+    "another input": lambda arrays, config: config["model"]["config"].update(input_shape=[6, 6, 1]),
     "an unknown optimizer": lambda arrays, config: config["training"]["optimizer"].update(class_name="Eve"),
     "no iterations": lambda arrays, config: config["training"].pop("iterations"),
     "iterations without end": lambda arrays, config: config["training"].update(iterations=1e300),
-    "a slot missing": lambda arrays, config: arrays.pop("optimizer/velocity"),
-    "a slot too short": lambda arrays, config: arrays.update({"optimizer/velocity": np.zeros(3, np.float32)}),
+    "a slot missing": lambda arrays, config: arrays.pop("training/slots/velocity"),
+    "a slot too short": lambda arrays, config: arrays.update({"training/slots/velocity": np.zeros(3, np.float32)}),
 }
 
 

@@ -8,7 +8,7 @@ from compare import assert_close, error_bound
 from kernels import winograd
 
 from fastcnn import datasets, layers, losses, models, optimizers, random
-from fastcnn.layers.base import ActivatedLayer
+from fastcnn.layers.activated import ActivatedLayer
 
 #: name: (a layer, from Keras's module or from ours; the shape of an input).
 LAYERS = {
@@ -184,7 +184,7 @@ def test_outputs_loss_and_every_gradient_of_the_tutorials_network(twins, keras, 
     error = path_error(ours, len(x))
     assert_same_but_for(error, ours.predict(x, verbose=0), theirs(x).numpy())
     assert_same_but_for(error, np.array(ours.train_on_batch(x, y)), loss.numpy())
-    for view, gradient in zip((view for views in ours._flat.gradient_views for view in views), gradients, strict=True):
+    for view, gradient in zip((view for views in ours._flat.gradient_views.values() for view in views), gradients, strict=True):
         assert_same_but_for(error, view, gradient)
 
 

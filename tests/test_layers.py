@@ -5,7 +5,9 @@ import pytest
 from compare import assert_close, assert_gradient, assert_same_bits
 
 from fastcnn import layers, random
-from fastcnn.layers.base import ActivatedLayer
+from fastcnn.layers.activated import ActivatedLayer
+
+DRAWS = random.Draws(seed=7, epoch=1, samples=np.array([3, 0]))
 
 #: name: (layer, the shape of an input).
 LAYERS = {
@@ -40,9 +42,9 @@ def test_gradients_are_central_differences(name):
     layer, x, rng = built_in_float64(*LAYERS[name])
 
     def output(x):
-        return layer.forward(x, np.random.default_rng(7))[0]  # the same mask of a dropout each time
+        return layer.forward(x, DRAWS)[0]  # the same mask of a dropout each time
 
-    y, cache = layer.forward(x, np.random.default_rng(7))
+    y, cache = layer.forward(x, DRAWS)
     dy = rng.normal(size=y.shape)
     dx, gradients = layer.backward(dy, cache)
     scale = 10.0 * np.abs(x).max() * max((np.abs(w).sum() for w in layer.weights.values()), default=1.0)  # more than any sum on the way
@@ -201,20 +203,21 @@ def test_weights_that_do_not_fit_change_nothing(weights, error):
 
 def test_dropout_drops_the_share_it_is_told_and_scales_the_rest():
     layer, x = layers.Dropout(0.25), np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
-    y, kept = layer.forward(x, random.stream("dropout", 0))
+    draws = random.Draws(seed=7, epoch=1, samples=np.arange(100))
+    y, kept = layer.forward(x, draws)
     dropped = 1 - kept.mean()
     assert abs(dropped - 0.25) < 5 * np.sqrt(0.25 * 0.75 / x.size)  # five standard deviations of a share
     assert_same_bits(y, np.where(kept, x * np.float32(4 / 3), np.float32(0)))
     assert_same_bits(layer.backward(x, kept)[0], y)
-    other, _ = layer.forward(x, random.stream("dropout", 1))
+    other, _ = layer.forward(x, draws.at(1))
     assert (other != y).any()
 
 
 def test_dropout_passes_all_on_in_inference_and_at_rate_0():
-    x = np.array([[1, np.nan, np.inf]], np.float32)
+    x = np.array([[1, np.nan, np.inf]] * 2, np.float32)
     assert_same_bits(layers.Dropout(0.5).infer(x), x)
-    assert_same_bits(layers.Dropout(0).forward(x, random.stream("dropout", 0))[0], x)
-    assert_same_bits(layers.Dropout(1).forward(x, random.stream("dropout", 0))[0], np.zeros((1, 3), np.float32))
+    assert_same_bits(layers.Dropout(0).forward(x, DRAWS)[0], x)
+    assert_same_bits(layers.Dropout(1).forward(x, DRAWS)[0], np.zeros((2, 3), np.float32))
 
 
 def test_a_layer_without_its_activation_shares_its_weights():

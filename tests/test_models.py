@@ -270,7 +270,7 @@ def test_predictions_do_not_depend_on_the_batch_size(digits):
 
 def test_training_on_a_batch_is_a_step_of_fit(digits):
     x, y = (array[:32] for array in digits)
-    model, twin = small_network(), small_network()
+    model, twin = small_network(dropout=0), small_network(dropout=0)
     twin.set_weights(model.get_weights())
     history = model.fit(x, y, shuffle=False, verbose=0).history
     loss, accuracy = twin.train_on_batch(x, y)

@@ -14,7 +14,7 @@ def gradients(steps=5, size=50):
 
 def run(optimizer, start):
     weights = start.astype(np.float32)
-    optimizer.build(weights.size)
+    optimizer.build([weights.size])
     for gradient in gradients():
         optimizer.update(weights, gradient)
     return weights
@@ -47,7 +47,7 @@ def test_sgd_with_and_without_momentum(momentum, nesterov):
 def test_a_gradient_of_zero_moves_nothing():
     for optimizer in (optimizers.Adam(), optimizers.SGD(momentum=0.9)):
         weights = np.ones(3, np.float32)
-        optimizer.build(3)
+        optimizer.build([3])
         optimizer.update(weights, np.zeros(3, np.float32))
         assert_same_bits(weights, np.ones(3, np.float32))
 
@@ -61,7 +61,7 @@ def test_building_begins_anew():
 
 def test_the_learning_rate_can_be_changed_on_the_way():
     sgd, weights = optimizers.SGD(0.5), np.zeros(1, np.float32)
-    sgd.build(1)
+    sgd.build([1])
     sgd.update(weights, np.ones(1, np.float32))
     sgd.learning_rate = 0.25
     sgd.update(weights, np.ones(1, np.float32))

@@ -38,16 +38,17 @@ if TYPE_CHECKING:
     )
     from fastcnn.inference import InferenceSession
     from fastcnn.layers import Input
-    from fastcnn.models import Sequential, load_model
+    from fastcnn.models import Model, Sequential, load_model
 
 _SUBMODULES = frozenset(
     {"callbacks", "datasets", "initializers", "io", "layers", "losses", "metrics", "models", "optimizers", "random", "reference"}
 )
-_CLASSES = {"InferenceSession": "inference", "Input": "layers", "Sequential": "models", "load_model": "models"}
+_CLASSES = {"InferenceSession": "inference", "Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
 
 __all__ = [
     "InferenceSession",
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "callbacks",

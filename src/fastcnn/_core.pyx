@@ -12,7 +12,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 include "_fastcnn.pxi"
 
@@ -451,6 +451,13 @@ def gather_rows(int64_t count, int64_t rows, int64_t row_bytes, data, indices, t
     with nogil:
         status = fcnn_gather_rows(count, rows, row_bytes, data_.data(), <int64_t *>indices_.data(), to_.data())
     check(status, f"indices must be in [0, {rows})")
+
+
+def uniform(uint64_t seed, uint32_t epoch, uint32_t place, int64_t N, int64_t count, samples, u):
+    """u (N, count) of float32 in [0, 1), for samples (N) int64 in [0, 2**32): the stream of (seed, epoch, sample, place) for each row."""
+    cdef Array samples_ = Array(samples), u_ = Array(u, True)
+    with nogil:
+        fcnn_uniform(seed, epoch, place, N, count, <int64_t *>samples_.data(), <float *>u_.data())
 
 
 def fma_rounds(int64_t rounds, bint double_precision):

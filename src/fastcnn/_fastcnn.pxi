@@ -106,6 +106,8 @@ cdef extern from "fastcnn.h" nogil:
     int fcnn_adam_step_f64(
         int64_t n, const double *gradients, double rate, double share_1, double share_2, double epsilon, double *weights, double *mean,
         double *square)
+    void fcnn_uniform(
+        uint64_t seed, uint32_t epoch, uint32_t place, int64_t N, int64_t count, const int64_t *samples, float *u)
     int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *data, const int64_t *indices, void *to)
     double fcnn_fma_rounds_f32(int64_t rounds)
     double fcnn_fma_rounds_f64(int64_t rounds)

@@ -101,7 +101,8 @@ class FastCNN(_Model):
         self._session = fastcnn.InferenceSession(self._model, BATCH)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return self._session.run(x)
+        y: np.ndarray = self._session.run(x)
+        return y
 
 
 def tensorflow(threads: int) -> Any:

@@ -23,7 +23,7 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values, fit for JSON."""
-        return {name: _plain(getattr(self, name)) for name in _parameters(type(self)) if name not in self._not_configured}
+        return {name: plain(getattr(self, name)) for name in _parameters(type(self)) if name not in self._not_configured}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -40,8 +40,13 @@ def _parameters(cls: type) -> Iterator[str]:
                     yield parameter.name
 
 
-def _plain(value: Any) -> Any:
-    return serialize(value) if isinstance(value, Configurable) else value
+def plain(value: Any) -> Any:
+    """Return `value` with the objects in it, in lists and dictionaries too, as `serialize` gives them."""
+    if isinstance(value, Configurable):
+        return serialize(value)
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def serialize(value: Configurable) -> dict[str, Any]:

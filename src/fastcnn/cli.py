@@ -19,7 +19,7 @@ import fastcnn
 
 if TYPE_CHECKING:
     from fastcnn.datasets._digits import Digits
-    from fastcnn.models import Sequential
+    from fastcnn.models import Model
 
 DEFAULT_MODEL = "fastcnn-mnist.npz"
 _EPOCHS = {"mnist": 5, "sample": 20}
@@ -213,11 +213,12 @@ def _describe(name: str, asked: str, digits: Digits) -> str:
     return f"Data: the sample of MNIST in this package, {counts}.{hint}"
 
 
-def _load_model(path: str) -> Sequential:
+def _load_model(path: str) -> Model:
     from fastcnn import models
 
     try:
-        return models.load_model(path, compile=False)
+        model: Model = models.load_model(path, compile=False)
+        return model
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no model {path!r}; `fastcnn train` makes one") from None
 

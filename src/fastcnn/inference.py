@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.layers.base import Layer, Shape, example
-from fastcnn.network import Chain, Step
+from fastcnn.graph import Shape
+from fastcnn.layers.base import example
+from fastcnn.network import Network, Step
 from fastcnn.ops.steps import KernelStep
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class InferenceSession:
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         Built. Layers that are added to it later are not in the session; weights that change later are.
     batch_size : int, default 32
         How many inputs there is memory for at a time, of no influence on the results. A small network takes fewer at a time, as many as
@@ -61,8 +63,18 @@ class InferenceSession:
 
     def __init__(self, model: Trainer, batch_size: int = 32) -> None:
         self.batch_size = _validate.integer(batch_size, "batch_size", 1)
-        self._input_shape, self._output_shape = _sizes(model.input_shape), _sizes(model.output_shape)
-        self._parts = _parts(Chain(model.layers), model.input_shape, self.batch_size)
+        graph = model._built_graph()
+        self._input_shapes = [_sizes(tensor.shape) for tensor in graph.inputs]
+        self._output_shapes = [_sizes(tensor.shape) for tensor in graph.outputs]
+        network = Network.of(graph).fused()
+        self._inputs, self._outputs = network.inputs, network.outputs
+        self._parts = _parts(network, network.shapes([tensor.shape for tensor in graph.inputs]), self.batch_size)
+        last = {number: place for place, part in enumerate(self._parts) for number in (*part.inputs, part.output)}
+        #: For each part, the values that nobody needs after it.
+        self._done: list[list[int]] = [[] for _ in self._parts]
+        for number, place in last.items():
+            if number not in self._outputs:
+                self._done[place].append(number)
         self._settings = _settings()
 
     @property
@@ -70,19 +82,19 @@ class InferenceSession:
         """Whether a session made now would choose the same kernels."""
         return self._settings == _settings()
 
-    def run(self, x: ArrayLike) -> np.ndarray:
+    def run(self, x: Any) -> Any:
         """Return the outputs for the inputs `x`.
 
         Parameters
         ----------
         x : array_like, shape (N, ...)
-            In the model's input shape, any number of them; worked on as float32. As in `Sequential.predict`, a last axis of length 1 may be
-            missing.
+            In the model's input shape, any number of them; worked on as float32. As in `Model.predict`, a last axis of length 1 may be
+            missing. A list of arrays for several inputs.
 
         Returns
         -------
         ndarray of float32, shape (N, ...)
-            In the model's output shape.
+            In the model's output shape; a list of them for several outputs.
 
         Raises
         ------
@@ -91,26 +103,40 @@ class InferenceSession:
         MemoryError
             Without memory for the result.
         """
-        if not (type(x) is np.ndarray and x.dtype == np.float32 and x.shape[1:] == self._input_shape and x.flags.carray):
-            x = _validate.contiguous(check_shape(_validate.array(x, "x", range(1, 33)), self._input_shape), np.float32)
-        y = self.empty(len(x))
-        self.run_into(x, y)
-        return y
+        if len(self._input_shapes) > 1 and not (isinstance(x, list | tuple) and len(x) == len(self._input_shapes)):
+            raise ValueError(f"x must be a list of {len(self._input_shapes)} arrays, got {type(x).__name__}")
+        given = list(x) if len(self._input_shapes) > 1 else [x]
+        xs = [self._checked(each, shape) for each, shape in zip(given, self._input_shapes, strict=True)]
+        if len({len(each) for each in xs}) > 1:
+            raise ValueError(f"x must have the same number of entries for every input, got {[len(each) for each in xs]}")
+        ys = self.empty(len(xs[0]))
+        self.run_into(xs, ys)
+        return ys[0] if len(ys) == 1 else ys
 
-    def empty(self, count: int) -> np.ndarray:
-        """Return an uninitialised array for the outputs of `count` inputs."""
-        return np.empty((count, *self._output_shape), np.float32)
+    @staticmethod
+    def _checked(x: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+        if type(x) is np.ndarray and x.dtype == np.float32 and x.shape[1:] == shape and x.flags.carray:
+            return x
+        return _validate.contiguous(check_shape(_validate.array(x, "x", range(1, 33)), shape), np.float32)
 
-    def run_into(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Write the outputs for `x` (N, ...) to `y` (N, ...), both float32, in C order and of the model's shapes."""
-        if len(self._parts) == 1:
-            self._parts[0].run(x, y)
+    def empty(self, count: int) -> list[np.ndarray]:
+        """Return uninitialised arrays for the outputs of `count` inputs."""
+        return [np.empty((count, *shape), np.float32) for shape in self._output_shapes]
+
+    def run_into(self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> None:
+        """Write the outputs for `xs` (N, ...) to `ys` (N, ...), all float32, in C order and of the model's shapes."""
+        if len(self._parts) == 1 and len(xs) == len(ys) == 1 and self._parts[0].output == self._outputs[0]:
+            self._parts[0].run(xs[0], ys[0])
             return
-        for start in range(0, len(x), self.batch_size):
-            outputs = x[start : start + self.batch_size]
-            for part in self._parts:
-                outputs = part.infer(outputs)
-            np.copyto(y[start : start + self.batch_size], outputs)
+        for start in range(0, len(xs[0]), self.batch_size):
+            span = slice(start, start + self.batch_size)
+            values = {number: x[span] for number, x in zip(self._inputs, xs, strict=True)}
+            for part, done in zip(self._parts, self._done, strict=True):
+                values[part.output] = part.infer(values)
+                for number in done:
+                    del values[number]
+            for y, number in zip(ys, self._outputs, strict=True):
+                np.copyto(y[span], values[number])
 
 
 def _settings() -> tuple[str, int]:
@@ -128,12 +154,13 @@ def check_shape(inputs: np.ndarray, wanted: tuple[int | None, ...]) -> np.ndarra
 
 
 class _Kernels:
-    """Neighbouring steps of a chain that are kernels alone, and so one call into C."""
+    """Steps one after the other that are kernels alone, and so one call into C."""
 
-    def __init__(self, steps: Sequence[KernelStep], layers: Sequence[Layer], output_shape: Shape, batch_size: int) -> None:
-        self._steps = [step[:-1] for step in steps]
-        self._weights = [step.weights for step in steps if step.weights is not None]
-        self._layers = [layer for layer in layers if layer.weights]
+    def __init__(self, steps: Sequence[Step], kernels: Sequence[KernelStep], output_shape: Shape, batch_size: int) -> None:
+        self.inputs, self.output = steps[0].inputs, steps[-1].output
+        self._steps = [kernel[:-1] for kernel in kernels]
+        self._weights = [kernel.weights for kernel in kernels if kernel.weights is not None]
+        self._layers = [layer for step in steps for layer in step.layers if layer.weights]
         self._output_shape = _sizes(output_shape)
         self._batch_size = batch_size
         #: Sessions that nobody runs: a list's `pop` and `append` are atomic, so no two threads have the same one.
@@ -166,8 +193,9 @@ class _Kernels:
         """Return what a copy needs: it makes sessions of its own."""
         return self.__dict__ | {"_idle": [], "_prepared": None}
 
-    def infer(self, x: np.ndarray) -> np.ndarray:
-        """Return the outputs for `x`, which is contiguous."""
+    def infer(self, values: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Return the output for the values by number."""
+        x = np.ascontiguousarray(values[self.inputs[0]])
         y = np.empty((len(x), *self._output_shape), np.float32)
         self.run(x, y)
         return y
@@ -177,34 +205,45 @@ class _Infer:
     """A step that is not kernels alone."""
 
     def __init__(self, step: Step) -> None:
-        self.infer = step.infer
+        self._step = step
+        self.inputs, self.output = step.inputs, step.output
+
+    def infer(self, values: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Return the output for the values by number."""
+        return self._step.operation.infer(self._step.x_of(values))
 
     def run(self, x: np.ndarray, y: np.ndarray) -> None:
         """Write the outputs for `x` to `y`."""
-        np.copyto(y, self.infer(x))
+        np.copyto(y, self._step.operation.infer(x))
 
 
-def _parts(chain: Chain, shape: Shape, batch_size: int) -> list[_Kernels | _Infer]:
-    """Cut a chain, for inputs of `shape`, into parts: as many neighbours as there are kernels, or one step that is something else."""
+def _parts(network: Network, shapes: Mapping[int, Shape], batch_size: int) -> list[_Kernels | _Infer]:
+    """Cut a network into parts: as many steps in a row as there are kernels, or one step that is something else."""
+    uses = Counter(number for step in network.steps for number in step.inputs) + Counter(network.outputs)
     parts: list[_Kernels | _Infer] = []
-    steps: list[Step] = []  # not in any part yet, and the kernels that they are
+    row: list[Step] = []  # not in any part yet, and the kernels that they are
     kernels: list[KernelStep] = []
-    for step, _ in chain.steps:
-        found = step.kernel_steps(example(shape))
+
+    def close() -> None:
+        nonlocal row, kernels
+        if kernels:
+            parts.append(_Kernels(row, kernels, shapes[row[-1].output], batch_size))
+        else:  # where steps only change shapes, as they are
+            parts.extend(map(_Infer, row))
+        row, kernels = [], []
+
+    for step in network.steps:
+        if row and not (step.inputs == (row[-1].output,) and uses[row[-1].output] == 1):
+            close()
+        found = None if step.operation.takes_many else step.operation.kernel_steps(example(shapes[step.inputs[0]]))
         if found is None:
-            parts += _part(steps, kernels, chain, shape, batch_size)
+            close()
             parts.append(_Infer(step))
-            steps, kernels = [], []
         else:
-            steps.append(step)
+            row.append(step)
             kernels += found
-        shape = step.compute_output_shape(shape)
-    return parts + _part(steps, kernels, chain, shape, batch_size)
-
-
-def _part(steps: Sequence[Step], kernels: Sequence[KernelStep], chain: Chain, shape: Shape, batch_size: int) -> list[_Kernels | _Infer]:
-    """Return `steps`, which are `kernels`, as one part; where they only change shapes, as they are."""
-    return [_Kernels(kernels, chain.layers, shape, batch_size)] if kernels else [_Infer(step) for step in steps]
+    close()
+    return parts
 
 
 def _sizes(shape: Shape) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ class _Mean(_registry.Configurable):
     def reset_state(self) -> None:
         """Forget what was gathered."""
         self._total, self._weight = 0.0, 0
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was gathered, as numbers and arrays."""
+        return {"total": self._total, "weight": self._weight}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        self._total, self._weight = float(state["total"]), int(state["weight"])
 
     def result(self) -> float:
         """Return the mean of what was gathered; 0 where nothing was."""

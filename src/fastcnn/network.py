@@ -1,55 +1,31 @@
-"""A network to run and to train: layers in a row, their weights in one flat array, and the loss at the end."""
+"""A network to run and to train: steps in order, each a layer or some that run as one, with their inputs and their output by number."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any, Protocol
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fastcnn.layers import activations
-from fastcnn.layers.base import ActivatedLayer, Gradients, Layer, Shape
+from fastcnn.graph import Graph, Shape, Tensor
+from fastcnn.layers.activated import ActivatedLayer
+from fastcnn.layers.base import Gradients, Layer
 from fastcnn.layers.fused import PooledConv2D
-from fastcnn.losses import Loss
+from fastcnn.layers.input import InputLayer
 from fastcnn.ops import steps
+from fastcnn.random import Draws
 
 
-class FlatWeights:
-    """The trainable weights of some layers in one flat float32 array, and their gradients in another.
+class Operation(Protocol):
+    """What a step computes: a layer, or some that run as one. See `Layer` for what the methods do."""
 
-    The layers compute with views into `weights`, so an optimizer changes them all at once by changing the flat array.
-    """
+    @property
+    def takes_many(self) -> bool:
+        """Whether x and dx are several arrays, in a tuple."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self._slots = [(layer, name) for layer in layers if layer.trainable for name in layer.weights]
-        shapes = [layer.weights[name].shape for layer, name in self._slots]
-        stops = np.cumsum([0, *(layer.weights[name].size for layer, name in self._slots)]).tolist()
-        self.weights = np.empty(stops[-1], np.float32)
-        self.gradients = np.zeros(stops[-1], np.float32)
-        spans = list(pairwise(stops))
-        self._places = [self.weights[slice(*span)].reshape(shape) for span, shape in zip(spans, shapes, strict=True)]
-        views = iter([self.gradients[slice(*span)].reshape(shape) for span, shape in zip(spans, shapes, strict=True)])
-        #: For every layer, where the gradients of its weights go.
-        self.gradient_views = [tuple(next(views) for _ in (layer.weights if layer.trainable else ())) for layer in layers]
-        self.claim()
-
-    def claim(self) -> None:
-        """Make the layers compute with this array's views, if another model that shares them has moved them away."""
-        for (layer, name), place in zip(self._slots, self._places, strict=True):
-            if layer.weights[name] is not place:
-                layer.move_weight(name, place)
-
-    def changed(self) -> None:
-        """Tell the layers that `weights` has changed."""
-        for layer, _ in self._slots:
-            layer.version += 1
-
-
-class Step(Protocol):
-    """One step of a chain: a layer, or some that run as one. See `Layer` for what the methods do."""
-
-    def compute_output_shape(self, input_shape: Shape, /) -> Shape:
+    def compute_output_shape(self, input_shape: Any, /) -> Any:
         """Return the output's shape for an input's."""
 
     def kernel_steps(self, x: np.ndarray, /) -> Sequence[steps.KernelStep] | None:
@@ -58,95 +34,209 @@ class Step(Protocol):
     def algorithm(self, input_shape: tuple[int, ...], /) -> str:
         """Return the name of the way in which inputs of `input_shape` are worked on."""
 
-    def infer(self, x: np.ndarray, /) -> np.ndarray:
+    def infer(self, x: Any, /) -> np.ndarray:
         """Return the output in inference."""
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None, /) -> tuple[np.ndarray, Any]:
+    def forward(self, x: Any, training: Draws | None = None, /) -> tuple[np.ndarray, Any]:
         """Return the output, and what `backward` needs to know."""
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx, if wanted, and the gradients of the weights."""
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[Any, Gradients]:
+        """Return dx, if wanted, and the gradients of the trainable weights."""
 
 
-class Chain:
-    """Layers one after the other, some of which run as one."""
+class Step(NamedTuple):
+    """One step: values are numbered, those of the network's inputs first."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self._layers = list(layers)
-        #: The steps, each with the number of the layer that its weights belong to.
-        self.steps: list[tuple[Step, int]] = []
-        index = 0
-        while index < len(layers):
-            pair = PooledConv2D.of(layers[index], layers[index + 1]) if index + 1 < len(layers) else None
-            self.steps.append((pair or layers[index], index))
-            index += 2 if pair else 1
+    operation: Operation
+    #: The layers that the operation is; weights are those of the first.
+    layers: tuple[Layer, ...]
+    inputs: tuple[int, ...]
+    output: int
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, in order."""
-        return self._layers
+    def x_of(self, values: Mapping[int, Any]) -> Any:
+        """Return what the operation calls x, of the values by number."""
+        return tuple(values[number] for number in self.inputs) if self.operation.takes_many else values[self.inputs[0]]
 
-    @property
-    def final_activation(self) -> str:
-        """The name of the activation that the outputs come from."""
-        last = self._layers[-1]
-        return last.activation if isinstance(last, ActivatedLayer) else "linear"
 
-    def without_final_activation(self) -> Chain:
-        """Return the same layers, with the same weights, but for the last one's activation."""
-        last = self._layers[-1]
-        return Chain([*self._layers[:-1], last.without_activation() if isinstance(last, ActivatedLayer) else last])
+class Network:
+    """The steps from some inputs to some outputs.
 
-    def infer(self, x: np.ndarray) -> np.ndarray:
-        """Return the outputs for `x` in inference."""
-        for step, _ in self.steps:
-            x = step.infer(x)
-        return x
+    Attributes
+    ----------
+    steps : list of Step
+        Each after those that it takes something from.
+    layers : list of Layer
+        Each once; models are taken apart.
+    inputs, outputs : tuple of int
+        The numbers of values.
+    """
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, list[Any]]:
-        """Return the outputs for `x`, and what `backward` needs to know."""
+    def __init__(self, steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        self.steps, self.inputs, self.outputs = list(steps), tuple(inputs), tuple(outputs)
+        self.layers = list(dict.fromkeys(layer for step in steps for layer in step.layers))
+        last = {number: place for place, step in enumerate(steps) for number in (*step.inputs, step.output)}
+        #: For each step, the values that nobody needs after it.
+        self.done: list[list[int]] = [[] for _ in steps]
+        for number, place in last.items():
+            if number not in self.outputs:
+                self.done[place].append(number)
+
+    @classmethod
+    def of(cls, graph: Graph) -> Network:
+        """Return the network that a graph describes, a step for each layer, the models in it taken apart."""
+        found: list[Step] = []
+        counter = itertools.count()
+        inputs = [next(counter) for _ in graph.inputs]
+        return cls(found, inputs, _expand(graph, inputs, found, counter))
+
+    def fused(self) -> Network:
+        """Return the network with those steps as one that can run as one."""
+        return Network(_fused(self.steps, self.outputs), self.inputs, self.outputs)
+
+    def final_activation(self, position: int) -> str:
+        """Return the name of the activation that alone an output, the one at `position`, comes from; "linear" where there is none."""
+        operation = self._maker(position)
+        return operation.activation if isinstance(operation, ActivatedLayer) else "linear"
+
+    def without_final_activation(self, position: int) -> Network:
+        """Return the network, with the same weights, but for the activation of the output at `position`."""
+        operation, number = self._maker(position), self.outputs[position]
+        assert isinstance(operation, ActivatedLayer)
+        bare = operation.without_activation()
+        steps = [step._replace(operation=bare) if step.output == number else step for step in self.steps]
+        return Network(steps, self.inputs, self.outputs)
+
+    def _maker(self, position: int) -> Operation | None:
+        """Return what makes the output at `position`, if it is for nothing else."""
+        number = self.outputs[position]
+        uses = sum(step.inputs.count(number) for step in self.steps) + self.outputs.count(number)
+        return next((step.operation for step in self.steps if step.output == number and uses == 1), None)
+
+    def infer(self, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for the inputs `xs` in inference."""
+        values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
+        for step, done in zip(self.steps, self.done, strict=True):
+            values[step.output] = step.operation.infer(step.x_of(values))
+            for number in done:
+                del values[number]
+        return [values[number] for number in self.outputs]
+
+    def forward(self, xs: Sequence[np.ndarray], training: Draws | None = None) -> tuple[list[np.ndarray], list[Any]]:
+        """Return the outputs for the inputs `xs`, and what `backward` needs to know."""
+        values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
         caches = []
-        for step, _ in self.steps:
-            x, cache = step.forward(x, training)
+        for place, (step, done) in enumerate(zip(self.steps, self.done, strict=True)):
+            draws = None if training is None else training.at(place)
+            values[step.output], cache = step.operation.forward(step.x_of(values), draws)
             caches.append(cache)
-        return x, caches
+            for number in done:
+                del values[number]
+        return [values[number] for number in self.outputs], caches
 
-    def backward(self, dy: np.ndarray, caches: list[Any], gradient_views: Sequence[Gradients]) -> None:
-        """Write the gradients of all weights into `gradient_views`, which has an entry for each layer.
+    def observe(self, caches: Sequence[Any]) -> list[tuple[Layer, Any]]:
+        """Return what layers are to absorb after the training step that gave `caches`."""
+        seen = ((step.layers[0], step.layers[0].observe(cache)) for step, cache in zip(self.steps, caches, strict=True))
+        return [(layer, observed) for layer, observed in seen if observed is not None]
 
-        It stops at the first layer with weights to train: nobody needs the gradient of that one's input.
+    def backward(self, dys: Sequence[np.ndarray | None], caches: list[Any], views: Mapping[Layer, Gradients]) -> None:
+        """Write the gradients of the weights into `views`, for the gradients of the outputs; `caches` are let go as they are used.
+
+        Nothing is computed that no weight with a view depends on.
         """
-        first = next((number for number, (_, layer) in enumerate(self.steps) if gradient_views[layer]), len(self.steps))
-        gradient: np.ndarray | None = dy
-        for number in reversed(range(first, len(self.steps))):
-            assert gradient is not None
-            step, layer = self.steps[number]
-            views = gradient_views[layer]
-            gradient, weight_gradients = step.backward(gradient, caches[number], number > first, views)
-            for view, value in zip(views, weight_gradients):  # noqa: B905 - a frozen layer has no views
-                if value is not view:
-                    np.copyto(view, value)
+        wanted = self._with_gradients(views)
+        gradients = _Sums()
+        for number, output_gradient in zip(self.outputs, dys, strict=True):
+            if output_gradient is not None:
+                gradients.add(number, output_gradient)
+        written: set[Layer] = set()
+        while caches:
+            step, cache = self.steps[len(caches) - 1], caches.pop()
+            dy = gradients.take(step.output)
+            if dy is None or step.output not in wanted:
+                continue
+            layer = step.layers[0]
+            places = views.get(layer, ())
+            out = () if layer in written else places
+            dx, weight_gradients = step.operation.backward(dy, cache, any(number in wanted for number in step.inputs), out)
+            for place, value in zip(places, weight_gradients):  # noqa: B905 - a frozen layer has no places
+                if layer in written:
+                    place += value
+                elif value is not place:
+                    np.copyto(place, value)
+            if places:
+                written.add(layer)
+            for number, part in zip(step.inputs, dx if step.operation.takes_many and dx is not None else (dx,), strict=False):
+                if part is not None and number in wanted:
+                    gradients.add(number, part)
+        for layer, places in views.items():
+            if layer not in written:  # its outputs lead to no loss
+                for place in places:
+                    place[...] = 0
+
+    def _with_gradients(self, views: Mapping[Layer, Gradients]) -> set[int]:
+        """Return the values that depend on weights with views."""
+        wanted: set[int] = set()
+        for step in self.steps:
+            if step.layers[0] in views or any(number in wanted for number in step.inputs):
+                wanted.add(step.output)
+        return wanted
+
+    def shapes(self, inputs: Sequence[Shape]) -> dict[int, Shape]:
+        """Return the shapes of all values, for those of the inputs."""
+        shapes: dict[int, Any] = dict(zip(self.inputs, inputs, strict=True))
+        for step in self.steps:
+            shapes[step.output] = step.operation.compute_output_shape(step.x_of(shapes))
+        return shapes
 
 
-class Objective:
-    """A chain and a loss in one: what training makes small. A final softmax is taken into a cross-entropy where that is exact."""
+class _Sums:
+    """Gradients that several steps add to: an array that came from elsewhere is never written to."""
 
-    def __init__(self, chain: Chain, loss: Loss) -> None:
-        fused = loss.fused_with(chain.final_activation)
-        self._chain = chain.without_final_activation() if fused else chain
-        self._loss = fused or loss
-        self._predictions = activations.get(chain.final_activation if fused else None).forward
+    def __init__(self) -> None:
+        self._sums: dict[int, np.ndarray] = {}
+        self._own: set[int] = set()
 
-    def evaluate(self, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss for inputs `x` and targets `y`, and the predictions, in inference."""
-        outputs = self._chain.infer(x)
-        return self._loss.value_and_gradient(y, outputs)[0], self._predictions(outputs)
+    def add(self, number: int, gradient: np.ndarray) -> None:
+        if number not in self._sums:
+            self._sums[number] = gradient
+        elif number in self._own:
+            self._sums[number] += gradient
+        else:
+            self._sums[number] = self._sums[number] + gradient
+            self._own.add(number)
 
-    def differentiate(
-        self, x: np.ndarray, y: np.ndarray, training: np.random.Generator | None, gradient_views: Sequence[Gradients]
-    ) -> tuple[float, np.ndarray]:
-        """Return the loss and the predictions, and write the gradients of the loss into `gradient_views`."""
-        outputs, caches = self._chain.forward(x, training)
-        loss, gradient = self._loss.value_and_gradient(y, outputs)
-        self._chain.backward(gradient, caches, gradient_views)
-        return loss, self._predictions(outputs)
+    def take(self, number: int) -> np.ndarray | None:
+        return self._sums.pop(number, None)
+
+
+def _expand(graph: Graph, inputs: Sequence[int], found: list[Step], counter: Iterator[int]) -> list[int]:
+    """Add the steps of `graph`, and of the models in it, for values `inputs`; return the values that are its outputs."""
+    numbers: dict[Tensor, int] = dict(zip(graph.inputs, inputs, strict=True))
+    for node in graph.nodes:
+        if isinstance(node.layer, InputLayer):
+            continue
+        sources = [numbers[tensor] for tensor in node.inputs]
+        if node.layer.graph is not None:
+            outputs = _expand(node.layer.graph, sources, found, counter)
+        else:
+            outputs = [next(counter)]
+            found.append(Step(node.layer, (node.layer,), tuple(sources), outputs[0]))
+        numbers.update(zip(node.outputs, outputs, strict=True))
+    return [numbers[tensor] for tensor in graph.outputs]
+
+
+def _fused(found: Sequence[Step], outputs: Sequence[int]) -> list[Step]:
+    """Return the steps, with those as one that run as one: the second stands where the two do."""
+    uses = Counter(number for step in found for number in step.inputs) + Counter(outputs)
+    makers = {step.output: step for step in found}
+    merged: dict[int, Step] = {}
+    gone: set[int] = set()
+    for step in found:
+        first = makers.get(step.inputs[0])
+        if first is None or len(step.inputs) != 1 or uses[first.output] != 1 or first.output in gone:
+            continue
+        pair = PooledConv2D.of(first.operation, step.operation)
+        if pair is not None:
+            gone.add(first.output)
+            merged[step.output] = Step(pair, first.layers + step.layers, first.inputs, step.output)
+    return [merged.get(step.output, step) for step in found if step.output not in gone]

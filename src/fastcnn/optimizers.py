@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,9 @@ class Optimizer(_registry.Configurable):
         self.iterations = 0
         self.slots: dict[str, np.ndarray] = {}
 
-    def build(self, size: int) -> None:
-        """Begin anew, for `size` weights."""
-        self.iterations = 0
+    def build(self, sizes: Sequence[int]) -> None:
+        """Begin anew, for weights of so many elements each, one after the other in a flat array."""
+        self.iterations, size = 0, sum(sizes)
         self.slots = {name: np.zeros(size, np.float32) for name in self._slot_names}
 
     def update(self, weights: np.ndarray, gradients: np.ndarray) -> None:
@@ -66,7 +67,7 @@ class SGD(Optimizer):
     >>> import numpy as np
     >>> from fastcnn.optimizers import SGD
     >>> weights, sgd = np.ones(2, np.float32), SGD(learning_rate=0.5)
-    >>> sgd.build(2)
+    >>> sgd.build([2])
     >>> sgd.update(weights, np.array([1, -1], np.float32))
     >>> weights
     array([0.5, 1.5], dtype=float32)
@@ -103,7 +104,7 @@ class Adam(Optimizer):
     >>> import numpy as np
     >>> from fastcnn.optimizers import Adam
     >>> weights, adam = np.zeros(2, np.float32), Adam(learning_rate=0.1)
-    >>> adam.build(2)
+    >>> adam.build([2])
     >>> adam.update(weights, np.array([3, -0.5], np.float32))
     >>> weights.round(4)
     array([-0.1,  0.1], dtype=float32)

@@ -10,9 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn import _core
+from fastcnn.flat_weights import FlatWeights
+from fastcnn.graph import Graph
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2DTranspose
-from fastcnn.network import Chain
+from fastcnn.network import Network, Step
+from fastcnn.ops.steps import KernelStep
+from fastcnn.random import Draws
 
 #: Passes through a network that are timed, at least.
 _PASSES = 5
@@ -119,51 +123,64 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 # --- Measuring -----------------------------------------------------------------------------------------------------------
 
 
-class _Step:
-    """A step of a network, what passed through it last, and what that took, pass by pass."""
+class _Watched:
+    """The operation of a step, the shapes that passed through it last, and what that took, pass by pass."""
 
-    def __init__(self, step: Any, layers: Sequence[Layer]) -> None:
-        self.step, self.layers = step, layers
-        self.forward: list[float] = []
-        self.training: list[float] = []
+    def __init__(self, step: Step) -> None:
+        self._operation, self.layers = step.operation, step.layers
+        self.takes_many = step.operation.takes_many
+        self.forward_times: list[float] = []
+        self.training_times: list[float] = []
 
-    def infer(self, x: np.ndarray) -> np.ndarray:
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self._operation.compute_output_shape(input_shape)
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[KernelStep] | None:
+        return self._operation.kernel_steps(x)
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        return self._operation.algorithm(input_shape)
+
+    def infer(self, x: Any) -> np.ndarray:
         y: np.ndarray
-        y, seconds = _timed(lambda: self.step.infer(x))
-        self.forward.append(seconds)
-        self.x_shape, self.y_shape = x.shape, y.shape
-        self.forward_moves = not np.may_share_memory(x, y)
+        y, seconds = _timed(lambda: self._operation.infer(x))
+        self.forward_times.append(seconds)
+        self.x_shapes = [each.shape for each in (x if self.takes_many else (x,))]
+        self.y_shape = y.shape
+        self.forward_moves = self.takes_many or not np.may_share_memory(x, y)
         return y
 
-    def learn_forward(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        y: np.ndarray
-        (y, self.cache), seconds = _timed(lambda: self.step.forward(x, rng))
-        self.training.append(seconds)
-        self.training_moves = not np.may_share_memory(x, y)
-        return y
+    def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        result: tuple[np.ndarray, Any]
+        result, seconds = _timed(lambda: self._operation.forward(x, training))
+        self.training_times.append(seconds)
+        self.training_moves = self.takes_many or not np.may_share_memory(x, result[0])
+        self.learns = self.input_grad = False
+        return result
 
-    def learn_backward(self, dy: np.ndarray, input_grad: bool) -> np.ndarray | None:
-        dx: np.ndarray | None
-        (dx, _), seconds = _timed(lambda: self.step.backward(dy, self.cache, input_grad))
-        self.training[-1] += seconds
-        self.cache = None
-        return dx
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Any) -> Any:
+        result, seconds = _timed(lambda: self._operation.backward(dy, cache, input_grad, out))
+        self.training_times[-1] += seconds
+        self.learns, self.input_grad = True, input_grad
+        return result
 
-    def profile(self, input_grad: bool, learns: bool) -> LayerProfile:
-        """Return what was found; `learns` says whether `learn_backward` was called."""
+    def profile(self) -> LayerProfile:
+        """Return what was found."""
         weights = self.layers[0].weights
         transposed = isinstance(self.layers[0], Conv2DTranspose)
-        positions = math.prod((self.x_shape if transposed else _before_pooling(self.layers, self.x_shape))[:-1])
-        flops = 2 * weights["kernel"].size * positions if "kernel" in weights else 0
-        x, y, w = math.prod(self.x_shape), math.prod(self.y_shape), sum(weight.size for weight in weights.values())
-        backward = y + (x + w + w if w else 0) + (x if input_grad else 0)  # dy; x, w and dw; dx
-        gradients = (1 + input_grad) * learns
+        x_shape = self.x_shapes[0]
+        positions = math.prod((x_shape if transposed else _before_pooling(self.layers, x_shape))[:-1]) if "kernel" in weights else 0
+        flops = 2 * weights["kernel"].size * positions if positions else 0
+        x, y, w = sum(map(math.prod, self.x_shapes)), math.prod(self.y_shape), sum(weight.size for weight in weights.values())
+        backward = y + (x + w + w if w else 0) + (x if self.input_grad else 0)  # dy; x, w and dw; dx
+        gradients = (1 + self.input_grad) * self.learns
+        moved = x + w + y + self.learns * backward
         return LayerProfile(
             " + ".join(layer.name for layer in self.layers),
-            self.step.algorithm(self.x_shape),
+            self.algorithm(x_shape),
             self.y_shape,
-            Cost(float(np.median(self.forward)), flops, 4 * (x + w + y) * self.forward_moves),
-            Cost(float(np.median(self.training)), (1 + gradients) * flops, 4 * (x + w + y + learns * backward) * self.training_moves),
+            Cost(float(np.median(self.forward_times)), flops, 4 * (x + w + y) * self.forward_moves),
+            Cost(float(np.median(self.training_times)), (1 + gradients) * flops, 4 * moved * self.training_moves),
         )
 
 
@@ -178,12 +195,13 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - start
 
 
-def profile(layers: Sequence[Layer], x: np.ndarray, seconds: float) -> Profile:
-    """Pass `x`, contiguous float32, through the layers for about `seconds`, in inference and in training by turns."""
-    chain, rng = Chain(layers), np.random.default_rng(1)
-    bounds = [*(index for _, index in chain.steps), len(layers)]
-    steps = [_Step(step, layers[index:end]) for (step, index), end in zip(chain.steps, bounds[1:], strict=True)]
-    first = next((number for number, step in enumerate(steps) if step.layers[0].weights and step.layers[0].trainable), len(steps))
+def profile(graph: Graph, xs: Sequence[np.ndarray], seconds: float) -> Profile:
+    """Pass `xs`, contiguous float32, through a network for about `seconds`, in inference and in training by turns."""
+    network, rng = Network.of(graph).fused(), np.random.default_rng(1)
+    watched = [_Watched(step) for step in network.steps]
+    steps = [step._replace(operation=each) for step, each in zip(network.steps, watched, strict=True)]
+    network = Network(steps, network.inputs, network.outputs)
+    draws, views = Draws(1, 0, np.arange(len(xs[0]))), FlatWeights(network.layers).gradient_views
     threads = _core.get_num_threads()
     block, order = np.ones((_COPIED_ROWS, _COPIED_BYTES), np.uint8), np.arange(_COPIED_ROWS)
     copy = block.copy()
@@ -192,23 +210,16 @@ def profile(layers: Sequence[Layer], x: np.ndarray, seconds: float) -> Profile:
     for turn in range(1 << 30):
         if turn > _PASSES and time.perf_counter() - start > seconds:
             break
-        y = x
-        for step in steps:
-            y = step.infer(y)
-        y = x
-        for step in steps:
-            y = step.learn_forward(y, rng)
-        dy: np.ndarray | None = rng.standard_normal(y.shape, np.float32)
-        for number in reversed(range(first, len(steps))):
-            assert dy is not None
-            dy = steps[number].learn_backward(dy, number > first)
+        network.infer(xs)
+        ys, caches = network.forward(xs, draws)
+        network.backward([rng.standard_normal(y.shape, np.float32) for y in ys], caches, views)
         flops, took = _timed(lambda: _core.fma_rounds(_FMA_ROUNDS, False))
         peaks.append(flops / took)
         _, took = _timed(lambda: _core.gather_rows(_COPIED_ROWS, _COPIED_ROWS, _COPIED_BYTES, block, order, copy))
         bandwidths.append(2 * block.nbytes / took)
         if turn == 0:  # all that happens once has happened
-            for step in steps:
-                step.forward.clear()
-                step.training.clear()
-    rows = [step.profile(number > first, number >= first) for number, step in enumerate(steps)]
-    return Profile(rows, len(x), threads, threads * float(np.median(peaks)), float(np.median(bandwidths)))
+            for each in watched:
+                each.forward_times.clear()
+                each.training_times.clear()
+    rows = [each.profile() for each in watched]
+    return Profile(rows, len(xs[0]), threads, threads * float(np.median(peaks)), float(np.median(bandwidths)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,19 +17,23 @@ def check_verbose(verbose: Any) -> int:
 
 
 class Progress:
-    """A pass over `total` images under a title; a context manager."""
+    """A pass over `total` images (None where only the end will tell), or else over `steps` batches, under a title; a context manager."""
 
-    def __init__(self, title: str, total: int, verbose: int) -> None:
-        self._title, self._total, self._verbose = title, total, verbose
+    def __init__(self, title: str, total: int | None, verbose: int, steps: int | None = None) -> None:
+        self._title, self._verbose = title, verbose
+        self._images = 0
+        self._counts_images = total is not None
+        total = total if total is not None else steps
         self._start = time.perf_counter()
         self._seconds = 0.0
-        self._bar = _bar(title, total) if verbose == 1 and sys.stdout.isatty() else None
+        self._bar = _bar(title, total, "img" if self._counts_images else "step") if verbose == 1 and sys.stdout.isatty() else None
 
-    def advance(self, images: int, logs: Mapping[str, float]) -> None:
-        """Count `images` more; `logs` are the means so far."""
+    def advance(self, images: int, logs: Callable[[], Mapping[str, float]] = dict) -> None:
+        """Count `images` more; `logs` gives the means so far."""
+        self._images += images
         if self._bar is not None:
-            self._bar.set_postfix_str(_text(logs), refresh=False)
-            self._bar.update(images)
+            self._bar.set_postfix_str(_text(logs()), refresh=False)
+            self._bar.update(images if self._counts_images else 1)
 
     def stop_clock(self) -> None:
         """Take no more time into the rate of images."""
@@ -41,7 +45,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(_text(logs))
         elif self._verbose:
-            parts = [self._title, f"{seconds:.1f}s", f"{self._total / max(seconds, 1e-9):,.0f} img/s", _text(logs)]
+            parts = [self._title, f"{seconds:.1f}s", f"{self._images / max(seconds, 1e-9):,.0f} img/s", _text(logs)]
             print(" - ".join(part for part in parts if part), flush=True)
 
     def __enter__(self) -> Self:
@@ -56,7 +60,7 @@ def _text(logs: Mapping[str, float]) -> str:
     return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
 
 
-def _bar(title: str, total: int) -> Any:
+def _bar(title: str, total: int | None, unit: str) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=title, unit="img", file=sys.stdout, dynamic_ncols=True)
+    return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, dynamic_ncols=True)

@@ -1,8 +1,8 @@
-"""Random numbers: one seed, and a stream of its own for every purpose and every step.
+"""Random numbers: one seed, and a stream of its own for every purpose, epoch and sample.
 
-The streams are those of Philox 4x64, a generator by counter: its key is (seed, purpose) and the top word of its counter is the
-position, so a stream is found without running through the others. The same seed thus gives the same run, whatever the number of
-threads, and a training that was saved and taken up again draws what it would have drawn.
+The streams are those of Philox, a generator by counter: a stream is found from its numbers without running through the others. The same
+seed thus gives the same run, whatever the batches and the number of threads, and a training that was saved and taken up again draws what
+it would have drawn.
 
 J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011.
 """
@@ -12,23 +12,24 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from fastcnn import _validate
+from fastcnn.ops import updates
 
-__all__ = ["set_seed"]
+__all__ = ["get_seed", "set_seed"]
 
-Purpose: TypeAlias = Literal["weights", "shuffle", "dropout"]
-_PURPOSES: tuple[Purpose, ...] = ("weights", "shuffle", "dropout")
+Purpose: TypeAlias = Literal["weights", "shuffle"]
+_PURPOSES: tuple[Purpose, ...] = ("weights", "shuffle")
 
 _seed: int = int.from_bytes(os.urandom(8), "little")
 _weights_drawn: Iterator[int] = itertools.count()
 
 
 def set_seed(seed: int) -> None:
-    """Make what follows repeatable: the first weights of new models, the shuffling and the dropout of `fit`.
+    """Make what follows repeatable: the first weights of new models, the shuffling, the dropout and the augmentation of `fit`.
 
     Parameters
     ----------
@@ -49,27 +50,53 @@ def set_seed(seed: int) -> None:
     _weights_drawn = itertools.count()
 
 
+def get_seed() -> int:
+    """Return the seed in use.
+
+    Examples
+    --------
+    >>> from fastcnn import random
+    >>> random.set_seed(42)
+    >>> random.get_seed()
+    42
+    """
+    return _seed
+
+
 def stream(purpose: Purpose, position: int, seed: int | None = None) -> np.random.Generator:
-    """Return the stream for `purpose` at `position`, the number of a step or of a weight, under `seed` or the global one."""
+    """Return the stream for `purpose` at `position`, the number of an epoch or of a weight, under `seed` or the global one."""
     key = (_seed if seed is None else seed, _PURPOSES.index(purpose))
     return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=np.array((0, 0, 0, position), np.uint64)))
-
-
-class Streams:
-    """The streams of a purpose, one at a time, in a generator that is made once: that takes longer than to put it elsewhere."""
-
-    def __init__(self, purpose: Purpose) -> None:
-        self._generator = stream(purpose, 0)
-        self._state: dict[str, Any] = dict(self._generator.bit_generator.state)
-
-    def at(self, position: int) -> np.random.Generator:
-        """Return what `stream` would return; it is good until the next call."""
-        place = self._state["state"]
-        place["key"][0], place["counter"][3] = _seed, position
-        self._generator.bit_generator.state = self._state
-        return self._generator
 
 
 def next_weight_stream() -> np.random.Generator:
     """Return the stream for the next array of weights since `set_seed`."""
     return stream("weights", next(_weights_drawn))
+
+
+class Draws(NamedTuple):
+    """The random numbers of one place in a network for the samples of a batch, which depend on (seed, epoch, sample, place) alone.
+
+    Attributes
+    ----------
+    seed, epoch : int
+    samples : ndarray of int64, shape (N,)
+        The samples' numbers in their data set.
+    place : int
+        The layer's place in the network.
+    """
+
+    seed: int
+    epoch: int
+    samples: np.ndarray
+    place: int = 0
+
+    def at(self, place: int) -> Draws:
+        """Return the numbers of another place."""
+        return Draws(self.seed, self.epoch, self.samples, place)
+
+    def uniform(self, count: int) -> np.ndarray:
+        """Return `count` numbers from [0, 1) for each sample: float32 (N, count)."""
+        u = np.empty((len(self.samples), count), np.float32)
+        updates.uniform(self.seed, self.epoch, self.place, self.samples, u)
+        return u

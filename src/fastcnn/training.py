@@ -3,69 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate, losses, optimizers, random
+from fastcnn import _interrupts, _registry, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
-from fastcnn.callbacks import Callback, History
+from fastcnn.callbacks import Callback, CallbackList, History
+from fastcnn.compiled import Compiled, as_list, by_name, check_weights
+from fastcnn.feeding import Batch, Source
+from fastcnn.flat_weights import FlatWeights, penalties
+from fastcnn.graph import Graph
 from fastcnn.inference import InferenceSession, check_shape
-from fastcnn.layers.base import Layer, Shape
-from fastcnn.network import Chain, FlatWeights, Objective
-from fastcnn.ops import updates
+from fastcnn.layers.base import Layer
+from fastcnn.objective import Result
 from fastcnn.progress import Progress, check_verbose
+from fastcnn.random import Draws
+from fastcnn.sourcing import Sourcing
 
 if TYPE_CHECKING:
     from fastcnn.profiling import Profile
 
-Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
 Logs: TypeAlias = dict[str, float]
 
+#: Steps outside of `fit` draw their random numbers from epochs that no training comes to.
+_LONE_STEPS = 2**31
 
-class Trainer:
+
+class Trainer(Layer):
     """What a model can do once it has layers. A subclass says what they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
+        self.loss: Any = None
         self.stop_training = False
-        self._metric_identifiers: tuple[Any, ...] = ()
-        self._loss_mean = _metrics.Mean("loss")
-        self._metrics: list[_metrics.Metric] = []
-        self._objective: Objective | None = None
+        self._metric_identifiers: Any = None
+        self._loss_weights: Any = None
+        self._compiled: Compiled | None = None
         self._flat: FlatWeights | None = None
         self._session: InferenceSession | None = None
-        self._dropout = random.Streams("dropout")
+        #: How many epochs have begun since `compile`: each has random numbers of its own.
+        self._epochs = 0
+        self._callbacks: CallbackList | None = None
+        #: The epoch of the running `fit`, and the steps of it that are done.
+        self._position = (0, 0)
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, in order."""
+    def _built_graph(self) -> Graph:
+        """Return what the layers are, once they have weights."""
         raise NotImplementedError
 
-    @property
-    def input_shape(self) -> Shape:
-        """The shape of the inputs, with None for the batch."""
+    def _resume(self, path: str | os.PathLike[str], listeners: CallbackList) -> tuple[int, int]:
+        """Take up a checkpoint; return the epoch and the step to go on with."""
         raise NotImplementedError
 
-    @property
-    def output_shape(self) -> Shape:
-        """The shape of the outputs, with None for the batch."""
-        raise NotImplementedError
-
-    def _build_for(self, x: np.ndarray) -> None:
+    def _build_for(self, x: Any) -> None:
         """Make the weights, if there are none yet, for inputs like `x`."""
-        raise NotImplementedError
 
     # --- Preparing -------------------------------------------------------------------------------------------------------
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer,
-        loss: str | losses.Loss,
-        metrics: Sequence[str | _metrics.Metric] | None = None,
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
     ) -> None:
         """Say how to train; needed before `fit` and `evaluate`.
 
@@ -74,100 +79,116 @@ class Trainer:
         optimizer : str or Optimizer
             "adam", "sgd", or an object of `fastcnn.optimizers`, which begins anew.
         loss : str or Loss
-            Such as "sparse_categorical_crossentropy", or an object of `fastcnn.losses`. A cross-entropy after a final softmax is
-            computed from the logits, exactly.
+            Such as "sparse_categorical_crossentropy", or an object of `fastcnn.losses`; for a model with several outputs, a list with
+            one for each, or a dictionary by the names of their layers. A cross-entropy after a final softmax is computed from the
+            logits, exactly.
         metrics : sequence of str or Metric, optional
-            Such as ``["accuracy"]``.
+            Such as ``["accuracy"]``; for several outputs, a list of such lists, or a dictionary.
+        loss_weights : sequence of float or dict, optional
+            What the loss of each output counts; 1 by default.
         """
-        if isinstance(metrics, str) or not isinstance(metrics, Sequence | None):
+        if isinstance(metrics, str) or not isinstance(metrics, Sequence | Mapping | None):
             raise TypeError(f"metrics must be a list, got {metrics!r}")
-        for identifier in metrics or ():
-            _metrics.get(identifier, (0,), (None, 2))  # refuses here what it would refuse in `fit`
-        self.optimizer = optimizers.get(optimizer)
-        self.loss = losses.get(loss)
-        self._metric_identifiers = tuple(metrics or ())
-        self._objective = self._flat = None
+        for identifiers in metrics.values() if isinstance(metrics, Mapping) else metrics or ():
+            for identifier in as_list(identifiers):
+                _metrics.get(identifier, (0,), (None, 2))  # refuses here what it would refuse in `fit`
+        if loss is None:
+            raise TypeError("loss must be a name or an object of fastcnn.losses, got None")
+        new_optimizer = optimizers.get(optimizer)
+        if isinstance(loss, Mapping) and "class_name" not in loss:
+            self.loss = {name: losses.get(each) for name, each in loss.items()}
+        else:
+            several = isinstance(loss, list | tuple)
+            self.loss = [None if each is None else losses.get(each) for each in loss] if several else losses.get(loss)
+        self.optimizer = new_optimizer
+        self._metric_identifiers, self._loss_weights = metrics, loss_weights
+        self._compiled = self._flat = None
+        self._epochs = 0
 
-    def _prepare(self, x: ArrayLike, y: ArrayLike) -> tuple[Objective, np.ndarray, np.ndarray]:
-        """Return the objective, and inputs and targets in checked form."""
+    def _prepare(self) -> Compiled:
+        """Return what `compile` was told, fitted to the model's outputs."""
         if self.loss is None:
             raise RuntimeError("the model must be compiled first: model.compile(optimizer, loss)")
-        inputs = self._check_inputs(x)
-        targets = self.loss.check_targets(y, self.output_shape)
-        if len(inputs) != len(targets) or not len(inputs):
-            raise ValueError(f"x and y must have the same number of entries, at least 1, got {len(inputs)} and {len(targets)}")
-        if self._objective is None:
-            self._objective = Objective(Chain(self.layers), self.loss)
-            self._metrics = [_metrics.get(name, targets.shape, self.output_shape) for name in self._metric_identifiers]
-        return self._objective, inputs, targets
+        if self._compiled is None:
+            self._compiled = Compiled(self._built_graph(), self.loss, self._metric_identifiers, self._loss_weights)
+        return self._compiled
 
     def _prepare_weights(self) -> tuple[optimizers.Optimizer, FlatWeights]:
         """Return the optimizer, built, and the weights that it is to change, in one array."""
         assert self.optimizer is not None
         if self._flat is None:
-            self._flat = FlatWeights(self.layers)
-            self.optimizer.build(self._flat.weights.size)
+            self._flat = FlatWeights(self._prepare().objective.network.layers)
+            self.optimizer.build(self._flat.sizes)
         self._flat.claim()
         return self.optimizer, self._flat
 
-    def _check_inputs(self, x: ArrayLike) -> np.ndarray:
-        """Return `x` as an array of the model's input shape."""
-        inputs = _validate.array(x, "x", range(1, 33))
-        self._build_for(inputs)
-        return check_shape(inputs, self.input_shape[1:])
+    def _check_inputs(self, x: Any) -> tuple[np.ndarray, ...]:
+        """Return `x`, an array or one for each input, as arrays of the model's input shapes."""
+        if not isinstance(x, Mapping | list | tuple) or not self._has_several_inputs():
+            x = next(iter(x.values())) if isinstance(x, Mapping) and len(x) == 1 else x
+            first = _validate.array(x, "x", range(1, 33))
+            self._build_for(first)
+            x = [first]
+        tensors = self._built_graph().inputs
+        given = by_name(x, [tensor.name for tensor in tensors], "x")
+        arrays = tuple(
+            check_shape(_validate.array(each, "x", range(1, 33)), tensor.shape[1:]) for each, tensor in zip(given, tensors, strict=True)
+        )
+        if len({len(array) for array in arrays}) > 1:
+            raise ValueError(f"x must have the same number of entries for every input, got {[len(array) for array in arrays]}")
+        return arrays
 
-    # --- State, for files ------------------------------------------------------------------------------------------------
+    def _has_several_inputs(self) -> bool:
+        return False
 
-    def _training_state(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
-        """Return what `compile` was told and how far the optimizer has come: a configuration, and arrays by name."""
-        if self.optimizer is None or self.loss is None:
-            return None, {}
-        identifiers = [name if isinstance(name, str) else _registry.serialize(name) for name in self._metric_identifiers]
-        config = {
-            "optimizer": _registry.serialize(self.optimizer),
-            "iterations": self.optimizer.iterations,
-            "loss": _registry.serialize(self.loss),
-            "metrics": identifiers,
-        }
-        return config, dict(self.optimizer.slots)
+    def _check(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+    ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray | None, ...], np.ndarray | None]:
+        """Return inputs, targets and weights in checked form."""
+        xs = self._check_inputs(x)
+        ys = self._prepare().check_targets(y)
+        for count in (len(target) for target in ys if target is not None):
+            if len(xs[0]) != count or not count:
+                raise ValueError(f"x and y must have the same number of entries, at least 1, got {len(xs[0])} and {count}")
+        return xs, ys, check_weights(sample_weight, class_weight, ys[0] if len(ys) == 1 else None, len(xs[0]))
 
-    def _restore_training_state(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        """Take up what `_training_state` gave."""
-        self.compile(config["optimizer"], config["loss"], config["metrics"])
-        iterations = _validate.integer(config["iterations"], "iterations", 0, 2**63 - 1)
-        if iterations:
-            optimizer, _ = self._prepare_weights()
-            if arrays.keys() != optimizer.slots.keys():
-                raise ValueError(f"the optimizer must have the arrays {list(optimizer.slots)}, got {list(arrays)}")
-            for name, slot in optimizer.slots.items():
-                _validate.same_shape(arrays[name].shape, slot.shape, name, "the shape")
-                np.copyto(slot, arrays[name])
-            optimizer.iterations = iterations
+    def _rank(self) -> int | None:
+        """Return the number of axes of a batch of inputs, where it is known."""
+        return len(self._built_graph().inputs[0].shape) if self.built else None
 
     # --- Running ---------------------------------------------------------------------------------------------------------
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
-        batch_size: int = 32,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Sequence[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
-        *,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        *,
+        resume_from: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train on inputs `x` and targets `y`.
 
         Parameters
         ----------
-        x : array_like, shape (N, ...)
-            In the model's input shape; worked on as float32, whatever its dtype.
-        y : array_like
-            Targets, as the loss wants them.
+        x : array_like, data set or iterable
+            Inputs (N, ...) in the model's input shape, worked on as float32; a list or a dictionary of arrays for a model with several.
+            Or, with the targets in it and no `y`: a data set, with ``len(x)`` and ``x[i]`` that is an example (x, y) or a batch of them;
+            or an iterable of batches. These may have sample weights as a third entry, and run in threads of their own.
+        y : array_like, optional
+            Targets, as the loss wants them; a list or a dictionary for several outputs.
         batch_size : int, default 32
             The images a step; the last step of an epoch takes what is left.
         epochs : int, default 1
@@ -177,12 +198,25 @@ class Trainer:
         callbacks : sequence of Callback, optional
         validation_split : float, default 0
             The share of the data, taken from its end before any shuffling, that is evaluated after each epoch, not trained on.
-        validation_data : pair of array_like, optional
-            Inputs and targets to evaluate after each epoch, in place of `validation_split`.
+        validation_data : (x, y) or (x, y, sample_weight), data set or iterable, optional
+            What to evaluate after each epoch, in place of `validation_split`.
         shuffle : bool, default True
-            Whether each epoch goes through the data in a new order.
+            Whether each epoch goes through the data in a new order; of no influence on iterables.
+        class_weight : dict of int to float, optional
+            What samples of each class count in the loss; 1 for a class that is not there.
+        sample_weight : array_like, shape (N,), optional
+            What each sample counts in the loss.
         initial_epoch : int, default 0
             The epoch to begin with, where an earlier training is carried on.
+        steps_per_epoch : int, optional
+            After how many batches an epoch of an iterable ends; by default, with the iterable.
+        validation_steps, validation_batch_size : int, optional
+            The same for the evaluation, and its batches; by default `batch_size`.
+        validation_freq : int, default 1
+            The evaluation comes after every so many epochs.
+        resume_from : path-like, optional
+            A file that `callbacks.ModelCheckpoint` wrote: training goes on from there as if it had never stopped, bit for bit, given
+            the same data and arguments.
 
         Returns
         -------
@@ -196,88 +230,122 @@ class Trainer:
         TypeError, ValueError
             For arguments that do not fit; nothing has changed then.
         """
-        batch_size = _validate.integer(batch_size, "batch_size", 1)
+        size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
         epochs = _validate.integer(epochs, "epochs", 1)
         first_epoch = _validate.integer(initial_epoch, "initial_epoch", 0)
         shuffle = _validate.boolean(shuffle, "shuffle")
+        every = _validate.integer(validation_freq, "validation_freq", 1)
+        steps = None if steps_per_epoch is None else _validate.integer(steps_per_epoch, "steps_per_epoch", 1)
         verbose = check_verbose(verbose)
         history = History()
-        listeners = [history, *_check_callbacks(callbacks)]
-        objective, inputs, targets = self._prepare(x, y)
-        validation: Batch | None = None
-        if validation_data is not None:
-            if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
-                raise TypeError(f"validation_data must be a pair (x, y), got {type(validation_data).__name__}")
-            validation = self._prepare(*validation_data)[1:]
-        elif _registry.real(validation_split, "validation_split", 0, 1):
-            cut = _split(len(inputs), validation_split)
-            validation = inputs[cut:], targets[cut:]
-            inputs, targets = inputs[:cut], targets[:cut]
-        if shuffle:
-            inputs = _validate.contiguous(inputs, inputs.dtype.newbyteorder("="))
-        optimizer, _ = self._prepare_weights()
+        listeners = CallbackList([history, *_check_callbacks(callbacks)])
+        sourcing = Sourcing(self._check, self._rank)
+        share = _registry.real(validation_split, "validation_split", 0, 1)
+        held_size = size if validation_batch_size is None else _validate.integer(validation_batch_size, "validation_batch_size", 1)
+        held_steps = None if validation_steps is None else _validate.integer(validation_steps, "validation_steps", 1)
+        data = (x, y, sample_weight)
+        validation: Source | None = None
+        if validation_data is None and share:
+            source, validation = sourcing.split(data, share, size, held_size, shuffle, class_weight)
+        else:
+            source = sourcing.source(data, size, steps, shuffle, class_weight)
+            if validation_data is not None:
+                validation = sourcing.validation(validation_data, held_size, held_steps)
+        self._prepare_weights()
         self.stop_training = False
-        for listener in listeners:
-            listener.set_model(self)
-            listener.on_train_begin()
-        for epoch in range(first_epoch, epochs):
-            for listener in listeners:
-                listener.on_epoch_begin(epoch)
-            order = random.stream("shuffle", optimizer.iterations).permutation(len(inputs)) if shuffle else None
-            with Progress(f"Epoch {epoch + 1}/{epochs}", len(inputs), verbose) as progress:
-                logs = self._run(self._train_step, _batches(inputs, targets, batch_size, order), progress)
-                progress.stop_clock()
-                if validation is not None:
-                    means = self._run(objective.evaluate, _batches(*validation, batch_size))
-                    logs |= {f"val_{name}": mean for name, mean in means.items()}
-                progress.finish(logs)
-            for listener in listeners:
-                listener.on_epoch_end(epoch, logs)
-            if self.stop_training:
-                break
-        for listener in listeners:
-            listener.on_train_end()
+        first_step = 0
+        if resume_from is not None:
+            first_epoch, first_step = self._resume(resume_from, listeners)
+        self._callbacks = listeners
+        try:
+            listeners.begin(self, {"epochs": epochs, "steps": source.steps, "verbose": verbose})
+            listeners.tell("on_train_begin")
+            for epoch in range(first_epoch, epochs):
+                held = validation if (epoch + 1) % every == 0 else None
+                with Progress(f"Epoch {epoch + 1}/{epochs}", source.images, verbose, source.steps) as progress:
+                    logs = self._fit_epoch(source, held, shuffle, epoch, first_step, progress)
+                first_step = 0
+                self._position = (epoch + 1, 0)
+                listeners.tell("on_epoch_end", epoch, logs)
+                if self.stop_training:
+                    break
+            listeners.tell("on_train_end")
+        finally:
+            self._callbacks = None
         return history
 
-    def _train_step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-        """Change the weights for one batch; return the loss and the predictions that it had before."""
-        assert self.optimizer is not None and self._flat is not None and self._objective is not None
-        training = self._dropout.at(self.optimizer.iterations)
-        result = self._objective.differentiate(x, y, training, self._flat.gradient_views)
-        try:
-            self.optimizer.update(self._flat.weights, self._flat.gradients)
-        finally:  # an interrupted step may have changed some
-            self._flat.changed()
-        return result
+    def _fit_epoch(self, source: Source, validation: Source | None, shuffle: bool, epoch: int, first_step: int, progress: Progress) -> Logs:
+        """Train for an epoch, from a step on, and evaluate; return the means."""
+        compiled, listeners = self._prepare(), self._callbacks
+        assert listeners is not None
+        if first_step == 0:
+            self._epochs += 1
+            compiled.reset()
+        self._position = (epoch, first_step)
+        listeners.tell("on_epoch_begin", epoch)
+        order = random.stream("shuffle", self._epochs) if shuffle else None
+        done = first_step
+        for done, batch in enumerate(source.batches(order, first_step), first_step + 1):
+            listeners.tell("on_train_batch_begin", done - 1)
+            result, penalty = self._train_step(batch, self._epochs)
+            compiled.update(result, batch.ys, len(batch.samples), penalty)
+            self._position = (epoch, done)
+            progress.advance(len(batch.samples), compiled.means)
+            if listeners.hears("on_train_batch_end"):
+                listeners.tell("on_train_batch_end", done - 1, compiled.means())
+                if self.stop_training:
+                    break
+        if not done:
+            raise ValueError("x must give at least one batch an epoch, but has run out")
+        logs = compiled.means()
+        progress.stop_clock()
+        if validation is not None:
+            logs |= {f"val_{name}": mean for name, mean in self._evaluate(validation).items()}
+        progress.finish(logs)
+        return logs
 
-    def _run(
-        self,
-        step: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]],
-        batches: Iterable[Batch],
-        progress: Progress | None = None,
-    ) -> Logs:
-        """Take every batch through `step`, which returns a loss and predictions; return the means."""
-        for metric in (self._loss_mean, *self._metrics):
-            metric.reset_state()
-        for x, y in batches:
-            loss, predictions = step(x, y)
-            self._loss_mean.update_state(loss, len(x))
-            for metric in self._metrics:
-                metric.update_state(y, predictions)
+    def _train_step(self, batch: Batch, epoch: int) -> tuple[Result, float]:
+        """Change the weights for one batch; return the result that it had before, and what the weights cost."""
+        compiled, optimizer, flat = self._compiled, self.optimizer, self._flat
+        assert compiled is not None and optimizer is not None and flat is not None
+        draws = Draws(random.get_seed(), epoch, batch.samples)
+        result, observed = compiled.objective.differentiate(batch.xs, batch.ys, batch.weights, draws, flat.gradient_views)
+        penalty = flat.add_penalties()
+        with _interrupts.put_off():
+            try:
+                optimizer.update(flat.weights, flat.gradients)
+                for layer, seen in observed:
+                    layer.absorb(seen)
+            finally:  # an error may come after some have changed
+                flat.changed()
+        return result, penalty
+
+    def _evaluate(self, source: Source, progress: Progress | None = None) -> Logs:
+        """Return the means over all batches, in inference."""
+        compiled = self._prepare()
+        compiled.reset()
+        penalty = penalties(compiled.objective.network.layers)
+        for batch in source.batches():
+            result = compiled.objective.evaluate(batch.xs, batch.ys, batch.weights)
+            compiled.update(result, batch.ys, len(batch.samples), penalty)
             if progress is not None:
-                progress.advance(len(x), self._means())
-        return self._means()
+                progress.advance(len(batch.samples), compiled.means)
+        return compiled.means()
 
-    def _means(self) -> Logs:
-        return {metric.name: metric.result() for metric in (self._loss_mean, *self._metrics)}
-
-    def train_on_batch(self, x: ArrayLike, y: ArrayLike, return_dict: bool = False) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Make one step of training on one batch.
 
         Parameters
         ----------
-        x, y : array_like
-            Inputs and targets, as for `fit`.
+        x, y, sample_weight, class_weight
+            As for `fit`.
         return_dict : bool, default False
 
         Returns
@@ -285,20 +353,38 @@ class Trainer:
         float, list of float or dict
             As `evaluate`: the loss and the metrics of this batch, as they were in this step, before the weights changed.
         """
-        _, inputs, targets = self._prepare(x, y)
-        self._prepare_weights()
-        return _results(self._run(self._train_step, _batches(inputs, targets, len(inputs))), return_dict)
+        xs, ys, weights = self._check(x, y, sample_weight, class_weight)
+        optimizer, _ = self._prepare_weights()
+        compiled = self._prepare()
+        compiled.reset()
+        samples = np.arange(len(xs[0]))
+        batch = Batch(tuple(_validate.contiguous(each, np.float32) for each in xs), ys, weights, samples)
+        result, penalty = self._train_step(batch, _LONE_STEPS + optimizer.iterations)
+        compiled.update(result, ys, len(samples), penalty)
+        return _results(compiled.means(), return_dict)
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 32, verbose: str | int = "auto", *, return_dict: bool = False) -> Any:
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        *,
+        return_dict: bool = False,
+    ) -> Any:
         """Return the loss and the metrics over the inputs `x` and targets `y`.
 
         Parameters
         ----------
-        x, y : array_like
+        x, y, sample_weight
             Inputs and targets, as for `fit`.
         batch_size : int, default 32
         verbose : {"auto", 0, 1, 2}
             As for `fit`.
+        steps : int, optional
+            How many batches of an iterable to take; by default all.
         return_dict : bool, default False
 
         Returns
@@ -311,21 +397,22 @@ class Trainer:
         RuntimeError
             Before `compile`.
         """
-        batch_size = _validate.integer(batch_size, "batch_size", 1)
+        size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
+        steps = None if steps is None else _validate.integer(steps, "steps", 1)
         verbose = check_verbose(verbose)
-        objective, inputs, targets = self._prepare(x, y)
-        with Progress("Evaluation", len(inputs), verbose) as progress:
-            logs = self._run(objective.evaluate, _batches(inputs, targets, batch_size), progress)
+        source = Sourcing(self._check, self._rank).source((x, y, sample_weight), size, steps)
+        with Progress("Evaluation", source.images, verbose, source.steps) as progress:
+            logs = self._evaluate(source, progress)
             progress.finish(logs)
         return _results(logs, return_dict)
 
-    def predict(self, x: ArrayLike, batch_size: int = 32, verbose: str | int = "auto") -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto") -> Any:
         """Return the outputs for the inputs `x`.
 
         Parameters
         ----------
         x : array_like, shape (N, ...)
-            In the model's input shape.
+            In the model's input shape; a list or a dictionary for several inputs.
         batch_size : int, default 32
             Of no influence on the result.
         verbose : {"auto", 0, 1, 2}
@@ -334,19 +421,23 @@ class Trainer:
         Returns
         -------
         ndarray of float32, shape (N, ...)
-            In the model's output shape.
+            In the model's output shape; a list of them for several outputs.
         """
-        batch_size = _validate.integer(batch_size, "batch_size", 1)
+        size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
         verbose = check_verbose(verbose)
-        inputs = self._check_inputs(x)
-        session = self._inference_session(min(batch_size, len(inputs)))
-        outputs = session.empty(len(inputs))
-        with Progress("Prediction", len(inputs), verbose) as progress:
-            for batch, output in _batches(inputs, outputs, batch_size):
-                session.run_into(batch, output)
-                progress.advance(len(batch), {})
+        xs = self._check_inputs(x)
+        session = self._inference_session(min(size, len(xs[0])))
+        outputs = session.empty(len(xs[0]))
+        with Progress("Prediction", len(xs[0]), verbose) as progress:
+            for span in _spans(len(xs[0]), size):
+                session.run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
+                progress.advance(len(outputs[0][span]))
             progress.finish({})
-        return outputs
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for the inputs `x`, all at once."""
+        return self.predict(x, batch_size=max(1, len(self._check_inputs(x)[0])), verbose=0)
 
     def _inference_session(self, batch_size: int) -> InferenceSession:
         """Return the model's own session, for at least so many inputs at a time."""
@@ -382,32 +473,15 @@ class Trainer:
         from fastcnn import profiling
 
         seconds = _registry.real(seconds, "seconds", 0, math.inf)
-        inputs = self._check_inputs(x)
-        _validate.not_empty(inputs.shape, "x")
-        return profiling.profile(self.layers, _validate.contiguous(inputs, np.float32), seconds)
+        xs = self._check_inputs(x)
+        _validate.not_empty(xs[0].shape, "x")
+        return profiling.profile(self._built_graph(), [_validate.contiguous(each, np.float32) for each in xs], seconds)
 
 
-def _batches(x: np.ndarray, y: np.ndarray, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
-    """Cut `x` (as float32) and `y` into batches: as they come, as views; or in the given order, in buffers that are used again."""
-    if order is None:
-        for start in range(0, len(x), size):
-            yield _validate.contiguous(x[start : start + size], np.float32), y[start : start + size]
-        return
-    x_buffer, y_buffer = (np.empty((min(size, len(x)), *array.shape[1:]), array.dtype) for array in (x, y))
-    for start in range(0, len(x), size):
-        indices = order[start : start + size]
-        x_batch, y_batch = x_buffer[: len(indices)], y_buffer[: len(indices)]
-        updates.gather(x, indices, x_batch)
-        updates.gather(y, indices, y_batch)
-        yield _validate.contiguous(x_batch, np.float32), y_batch
-
-
-def _split(count: int, share: float) -> int:
-    """Where the last `share` of `count` entries begins, rounded as Keras does."""
-    cut = math.floor(count * (1 - share))
-    if cut in (0, count):
-        raise ValueError(f"validation_split must leave some of the {count} entries on either side, got {share}")
-    return cut
+def _spans(count: int, size: int) -> Iterator[slice]:
+    """Cut `count` entries into spans of `size`."""
+    for start in range(0, count, size):
+        yield slice(start, start + size)
 
 
 def _check_callbacks(callbacks: Sequence[Callback] | None) -> Sequence[Callback]:

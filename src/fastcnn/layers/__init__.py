@@ -3,9 +3,10 @@
 ``base.py`` says what a layer is; the others hold the layers by family. Arrays are (N, H, W, C).
 """
 
-from fastcnn.layers.base import Input, Layer
+from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
 from fastcnn.layers.core import Activation, Dense, Dropout, Flatten
+from fastcnn.layers.input import Input, InputLayer
 from fastcnn.layers.pooling import AveragePooling2D, MaxPooling2D
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Input",
+    "InputLayer",
     "Layer",
     "MaxPooling2D",
 ]

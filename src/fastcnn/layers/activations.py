@@ -1,4 +1,4 @@
-"""Activation functions: each with its gradient, which is taken from the output alone."""
+"""Activation functions: each with its gradient."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from fastcnn import _validate, ops
 
 
 class ActivationFunction(NamedTuple):
-    """``forward(z)`` is y; ``backward(dy, y)`` is dz."""
+    """``forward(z)`` is y; ``backward(dy, y)`` is dz, or ``backward(dy, z)`` with `of_input`: no other array is kept for it."""
 
     name: str
     forward: Callable[[np.ndarray], np.ndarray]
     backward: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    of_input: bool = False
 
 
 def _softmax_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What every layer is: a pure function of its input and its weights, with a gradient.
+"""What every layer is: a pure function of its inputs and its weights, with a gradient.
 
 A layer keeps nothing about the arrays that pass through it. `forward` hands what the gradient needs to its caller, who hands it to
 `backward`; so one layer can stand in several places of a network, and several threads can run one network.
@@ -6,35 +6,42 @@ A layer keeps nothing about the arrays that pass through it. `forward` hands wha
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, Self, TypeAlias
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate
+from fastcnn import _registry, _validate, random
+from fastcnn.graph import Graph, Node, Shape, Tensor
 from fastcnn.initializers import Initializer
-from fastcnn.layers import activations
 from fastcnn.ops import steps
+from fastcnn.random import Draws
 
-#: A shape with the batch first, which is None: (None, 28, 28, 1).
-Shape: TypeAlias = tuple[int | None, ...]
-#: The gradients of a layer's weights, in the order of its weights.
+if TYPE_CHECKING:
+    from fastcnn.regularizers import Regularizer
+
+#: The gradients of a layer's trainable weights, in the order of its weights.
 Gradients: TypeAlias = tuple[np.ndarray, ...]
+
+_calls, _created = itertools.count(), itertools.count()
 
 
 class WeightSpec(NamedTuple):
-    """The shape of a weight, and what makes its first value."""
+    """The shape of a weight, what makes its first value, what its size costs, and whether training changes it by its gradient."""
 
     shape: tuple[int, ...]
     initializer: Initializer
+    regularizer: Regularizer | None = None
+    trainable: bool = True
 
 
 class Layer(_registry.Configurable):
     """The base of all layers.
 
-    A subclass gives `compute_output_shape`, `forward` and `backward`, and `weight_specs` if it has weights.
+    A subclass gives `compute_output_shape`, `forward` and `backward`, and `weight_specs` if it has weights. Its constructor keeps its
+    arguments as attributes of the same names, for files.
 
     Parameters
     ----------
@@ -43,10 +50,30 @@ class Layer(_registry.Configurable):
     trainable : bool, default True
         Whether training changes the weights. A change takes effect at the next `compile`.
     input_shape : sequence of int, optional
-        On the first layer of a model: the shape of one input, without the batch.
+        On the first layer of a `Sequential`: the shape of one input, without the batch.
+
+    Examples
+    --------
+    A layer of one's own, with its gradient:
+
+    >>> import numpy as np
+    >>> import fastcnn as keras
+    >>> class Doubled(keras.layers.Layer):
+    ...     def compute_output_shape(self, input_shape):
+    ...         return input_shape
+    ...     def forward(self, x, training=None):
+    ...         return 2 * x, None  # the output, and what `backward` needs of it
+    ...     def backward(self, dy, cache, input_grad=True, out=()):
+    ...         return 2 * dy, ()  # the gradients of the input and of the weights
+    >>> Doubled()(np.ones((1, 3)))
+    array([[2., 2., 2.]], dtype=float32)
     """
 
     _not_configured = frozenset({"input_shape"})
+    #: Whether inputs, and what `forward` and `backward` call x and dx, are several arrays, in a tuple.
+    takes_many = False
+    #: The layers that this one consists of, if it is a model.
+    graph: Graph | None = None
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, input_shape: Sequence[int] | None = None) -> None:
         if not (name is None or isinstance(name, str)):
@@ -54,41 +81,55 @@ class Layer(_registry.Configurable):
         if name is not None and (not name or "/" in name):
             raise ValueError(f"name must not be empty and not hold '/', got {name!r}")
         self.name = name or _registry.snake_case(type(self).__name__)
-        self.name_is_final = name is not None
+        #: Layers are numbered in a model in the order in which they were made.
+        self.created = next(_created)
+        self.name_is_given = self.is_named = name is not None
         self.trainable = _validate.boolean(trainable, "trainable")
         self.declared_input_shape = None if input_shape is None else batch_shape(input_shape, "input_shape")
         self._weights: dict[str, np.ndarray] = {}
+        self._specs: dict[str, WeightSpec] = {}
         self.built = False
         #: Goes up whenever the weights change.
         self.version = 0
+        #: Where the layer stands in networks.
+        self.nodes: list[Node] = []
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    # --- For subclasses ----------------------------------------------------------------------------------------------------
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the output's shape for an input's, both with None for the batch; refuse an input that does not fit."""
         raise NotImplementedError
 
-    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+    def weight_specs(self, input_shape: Any) -> dict[str, WeightSpec]:
         """Return what weights the layer has for inputs of `input_shape`, by name and in order."""
         return {}
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for `x`, and what `backward` needs to know.
 
-        `training` is the random stream of a training step, for dropout and its like; None means inference.
+        `training` has the random numbers of a training step, for dropout and its like; None means inference.
         """
         raise NotImplementedError
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx (None without `input_grad`) and the gradients of the weights, for the `cache` of a `forward`.
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[Any, Gradients]:
+        """Return dx (None without `input_grad`) and the gradients of the trainable weights, for the `cache` of a `forward`.
 
         The gradients may lie in `out`, arrays of the weights' shapes, which spares a copy: there they will go.
         """
         raise NotImplementedError
 
+    def observe(self, cache: Any) -> Any:
+        """Return what a training step's `cache` says that weights without a gradient are to learn, for `absorb`; None for nothing."""
+        return None
+
+    def absorb(self, observed: Any) -> None:
+        """Change weights without a gradient, at the end of a training step, by what `observe` returned in it."""
+
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the way in which inputs of `input_shape` are worked on, for profiles; "" where there is but one."""
         return ""
 
-    def infer(self, x: np.ndarray) -> np.ndarray:
+    def infer(self, x: Any) -> np.ndarray:
         """Return the output for `x` in inference, where no gradient is wanted."""
         return self.forward(x)[0]
 
@@ -99,31 +140,82 @@ class Layer(_registry.Configurable):
         """
         return None
 
-    def claim_name(self, taken: Collection[str]) -> None:
-        """Take the first name that is free in a model, if the layer has none of its own: "conv2d", "conv2d_1"."""
-        if not self.name_is_final:
-            base = self.name
-            for number in range(1, len(taken) + 1):
-                if self.name not in taken:
-                    break
-                self.name = f"{base}_{number}"
-            self.name_is_final = True
-        if self.name in taken:
-            raise ValueError(f"name must be unique in a model, got a second layer {self.name!r}")
+    # --- In networks -------------------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Add the layer to a network, for a `Tensor` or several; for an array or several, return what it gives."""
+        given = tuple(inputs) if isinstance(inputs, list | tuple) and self._takes_sequence(inputs) else (inputs,)
+        if any(isinstance(each, Tensor) for each in given):
+            return self._connect(given)
+        arrays = tuple(_validate.contiguous(_validate.array(each, "inputs", range(1, 33)), np.float32) for each in given)
+        self._check_count(arrays)
+        self.build(self._as_input([(None, *array.shape[1:]) for array in arrays]))
+        draws = Draws(random.get_seed(), next(_calls), np.arange(len(arrays[0]))) if training else None
+        return self._compute(arrays, draws)
+
+    def _takes_sequence(self, inputs: Sequence[Any]) -> bool:
+        """Whether a list of inputs is several inputs, and not one array written as a list."""
+        return self.takes_many or any(isinstance(each, Tensor) for each in inputs)
+
+    def _compute(self, arrays: tuple[np.ndarray, ...], draws: Draws | None) -> Any:
+        x = self._as_input(arrays)
+        return self.infer(x) if draws is None else self.forward(x, draws)[0]
+
+    def _connect(self, tensors: tuple[Tensor, ...]) -> Any:
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"inputs of layer {self.name!r} must all be tensors of a network, got {type(tensor).__name__}")
+        self._check_count(tensors)
+        input_shape = self._as_input([tensor.shape for tensor in tensors])
+        self.build(input_shape)
+        node = Node(self, tensors, self._output_shapes(input_shape))
+        self.nodes.append(node)
+        return node.outputs[0] if len(node.outputs) == 1 else list(node.outputs)
+
+    def _output_shapes(self, input_shape: Any) -> list[Shape]:
+        return [self.compute_output_shape(input_shape)]
+
+    def _check_count(self, inputs: Sequence[Any]) -> None:
+        if len(inputs) != 1 and not self.takes_many:
+            raise ValueError(f"inputs of layer {self.name!r} must be one, got {len(inputs)}")
+
+    def _as_input(self, given: Sequence[Any]) -> Any:
+        """Return what `forward` calls x: the only one of `given`, or all of them."""
+        return tuple(given) if self.takes_many else given[0]
+
+    @property
+    def input(self) -> Any:
+        """The tensor, or the list of tensors, that the layer was first called with."""
+        inputs = self._first_node().inputs
+        return inputs[0] if len(inputs) == 1 else list(inputs)
+
+    @property
+    def output(self) -> Any:
+        """The tensor, or the list of tensors, that the layer gave when it was first called."""
+        outputs = self._first_node().outputs
+        return outputs[0] if len(outputs) == 1 else list(outputs)
+
+    def _first_node(self) -> Node:
+        if not self.nodes:
+            raise AttributeError(f"layer {self.name!r} has no input and no output: it was never called on a tensor")
+        return self.nodes[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the layer by itself: a copy stands in no network."""
+        return self.__dict__ | {"nodes": []}
 
     # --- Weights ---------------------------------------------------------------------------------------------------------
 
-    def build(self, input_shape: Shape, values: Mapping[str, Any] | None = None) -> None:
-        """Make the weights for inputs of `input_shape`, once: from `values` by name where given, else freshly drawn."""
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of `input_shape`, once."""
         self.compute_output_shape(input_shape)
         specs = self.weight_specs(input_shape)
         if self.built:
             for name, spec in specs.items():
                 _validate.same_shape(self._weights[name].shape, spec.shape, f"{self.name}/{name}", "for this input, the shape")
-        elif values is None:
-            self._weights = {name: spec.initializer(spec.shape) for name, spec in specs.items()}
-        else:
-            self._weights = self._checked(values, {name: spec.shape for name, spec in specs.items()})
+            return
+        self._weights = {name: spec.initializer(spec.shape) for name, spec in specs.items()}
+        self._specs = specs
         self.built = True
         self.version += 1
 
@@ -132,6 +224,17 @@ class Layer(_registry.Configurable):
         """The arrays that the layer computes with, by name. Who writes into one raises `version` afterwards; `set_weights` does both."""
         return self._weights
 
+    @property
+    def trainable_names(self) -> list[str]:
+        """The names of the weights that training changes by their gradients."""
+        return [name for name, spec in self._specs.items() if spec.trainable] if self.trainable else []
+
+    @property
+    def regularizers(self) -> dict[str, Regularizer]:
+        """What the sizes of trainable weights cost, by name, where they cost anything."""
+        penalties = {name: self._specs[name].regularizer for name in self.trainable_names}
+        return {name: penalty for name, penalty in penalties.items() if penalty is not None}
+
     def move_weight(self, name: str, place: np.ndarray) -> None:
         """Keep the weight `name` in `place`, an array of its shape, from now on."""
         np.copyto(place, self._weights[name])
@@ -139,14 +242,11 @@ class Layer(_registry.Configurable):
 
     def check_weights(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return `values` in the order of the weights, as float32, if they have their names and shapes."""
-        return self._checked(values, {name: weight.shape for name, weight in self._weights.items()})
-
-    def _checked(self, values: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-        if values.keys() != shapes.keys():
-            raise ValueError(f"layer {self.name!r} must have the weights {list(shapes)}, got {list(values)}")
-        arrays = {name: _validate.array(values[name], f"{self.name}/{name}", range(33)) for name in shapes}
-        for name, shape in shapes.items():
-            _validate.same_shape(arrays[name].shape, shape, f"{self.name}/{name}", "the shape")
+        if values.keys() != self._weights.keys():
+            raise ValueError(f"layer {self.name!r} must have the weights {list(self._weights)}, got {list(values)}")
+        arrays = {name: _validate.array(values[name], f"{self.name}/{name}", range(33)) for name in self._weights}
+        for name, weight in self._weights.items():
+            _validate.same_shape(arrays[name].shape, weight.shape, f"{self.name}/{name}", "the shape")
         return {name: np.array(array, np.float32) for name, array in arrays.items()}
 
     def get_weights(self) -> list[np.ndarray]:
@@ -164,83 +264,6 @@ class Layer(_registry.Configurable):
     def count_params(self) -> int:
         """Return the number of weights' elements."""
         return sum(weight.size for weight in self._weights.values())
-
-
-class ActivatedLayer(Layer):
-    """A layer that ends in an activation: y = activation(linear(x)).
-
-    A subclass gives `linear` and `linear_backward`, and says which activations its kernel applies on the way.
-    """
-
-    _fused: frozenset[str] = frozenset()
-
-    def __init__(self, activation: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._function = activations.get(activation)
-
-    @property
-    def activation(self) -> str:
-        """The name of the activation."""
-        return self._function.name
-
-    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
-        """Return the output before the activation; after it, where `activation` (one of the fused ones) is given."""
-        raise NotImplementedError
-
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx and the weights' gradients for `dz`, the gradient before the activation."""
-        raise NotImplementedError
-
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
-        """Return the output for `x`, and what `backward` needs to know."""
-        name, function, _ = self._function
-        y = self.linear(x, name) if name in self._fused else function(self.linear(x, None))
-        return y, (x, y)
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx and the gradients of the weights."""
-        x, y = cache
-        return self.linear_backward(self._function.backward(dy, y), x, input_grad, out)
-
-    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `linear` is, with a ReLU on the way if wanted; see `kernel_steps`."""
-        return None
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `infer` is."""
-        name = self._function.name
-        linear = self.linear_steps(x, name in self._fused)
-        if linear is None or name in self._fused or name == "linear":
-            return linear
-        return (*linear, steps.activation(name, example(self.compute_output_shape((None, *x.shape[1:])))))
-
-    def without_activation(self) -> Self:
-        """Return this layer with its own weights (not copies of them) and no activation."""
-        bare = copy.copy(self)
-        bare._function = activations.LINEAR
-        return bare
-
-
-class Input:
-    """The shape of a model's inputs, as the first entry of a `Sequential`.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        The shape of one input, without the batch.
-    name : str, optional
-        For the reader; nothing refers to it.
-
-    Examples
-    --------
-    >>> import fastcnn as keras
-    >>> keras.Input(shape=(28, 28, 1)).shape
-    (None, 28, 28, 1)
-    """
-
-    def __init__(self, shape: Sequence[int], name: str | None = None) -> None:
-        self.shape = batch_shape(shape, "shape")
-        self.name = name or "input"
 
 
 def batch_shape(shape: Sequence[int | None], name: str) -> Shape:

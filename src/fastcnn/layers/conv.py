@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _validate, initializers, ops
-from fastcnn.layers.base import ActivatedLayer, Gradients, Shape, WeightSpec, known
+from fastcnn.graph import Shape
+from fastcnn.layers.activated import ActivatedLayer
+from fastcnn.layers.base import Gradients, WeightSpec, known
 from fastcnn.ops import steps
 
 

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, initializers, ops
-from fastcnn.layers.base import ActivatedLayer, Gradients, Layer, Shape, WeightSpec
+from fastcnn.graph import Shape
+from fastcnn.layers.activated import ActivatedLayer
+from fastcnn.layers.base import Gradients, Layer, WeightSpec
 from fastcnn.ops import steps
+from fastcnn.random import Draws
 
 
 class Dense(ActivatedLayer):
@@ -140,7 +143,7 @@ class Flatten(Layer):
         """Return nothing to do: a row is what an input is in memory."""
         return ()
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return `x` in rows, and its shape."""
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
@@ -169,8 +172,7 @@ class Dropout(Layer):
     >>> import numpy as np
     >>> from fastcnn import layers
     >>> dropout = layers.Dropout(0.5)
-    >>> y, mask = dropout.forward(np.ones((2, 500), np.float32), training=np.random.default_rng(0))
-    >>> np.unique(y).tolist()
+    >>> np.unique(dropout(np.ones((2, 500)), training=True)).tolist()
     [0.0, 2.0]
     """
 
@@ -186,11 +188,11 @@ class Dropout(Layer):
         """Return nothing to do."""
         return ()
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return `x`, with some elements dropped in training, and the mask of those kept."""
         if training is None or self.rate == 0:
             return x, None
-        kept = training.random(x.shape, np.float32) >= self.rate
+        kept = training.uniform(math.prod(x.shape[1:])).reshape(x.shape) >= self.rate
         return self._masked(x, kept), kept
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:

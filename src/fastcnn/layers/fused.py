@@ -7,11 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastcnn.layers.base import Gradients, Layer, Shape
+from fastcnn.graph import Shape
+from fastcnn.layers.base import Gradients
 from fastcnn.layers.conv import Conv2D
 from fastcnn.layers.pooling import MaxPooling2D
 from fastcnn.ops import conv_pool, pool, steps
 from fastcnn.ops.explain import choice_of
+from fastcnn.random import Draws
 
 
 class PooledConv2D:
@@ -20,12 +22,14 @@ class PooledConv2D:
     Outputs are those of the two layers, bit for bit. The ReLU waits for the pooling: the two commute, and fewer numbers are left then.
     """
 
+    takes_many = False
+
     def __init__(self, conv: Conv2D, pooling: MaxPooling2D) -> None:
         self._conv, self._pooling = conv, pooling
         self._relu = conv.activation == "relu"
 
     @classmethod
-    def of(cls, first: Layer, second: Layer) -> Self | None:
+    def of(cls, first: Any, second: Any) -> Self | None:
         """Return the two as one, or None if they are not such a pair."""
         if not (isinstance(first, Conv2D) and isinstance(second, MaxPooling2D)) or first.activation not in ("linear", "relu"):
             return None
@@ -61,7 +65,7 @@ class PooledConv2D:
         """Return the maxima."""
         return self._run(x, training=False)[0]
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the maxima, and what `backward` needs to know."""
         y, winners, shape = self._run(x, training=True)
         return y, (x, y if self._relu else None, winners, shape)

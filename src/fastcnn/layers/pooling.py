@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _validate, ops
-from fastcnn.layers.base import Gradients, Layer, Shape, known
+from fastcnn.graph import Shape
+from fastcnn.layers.base import Gradients, Layer, known
 from fastcnn.ops import pool, steps
+from fastcnn.random import Draws
 
 
 class _Pooling2D(Layer):
@@ -56,7 +58,7 @@ class MaxPooling2D(_Pooling2D):
     (None, 5, 5, 64)
     """
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the maxima, and where they were: a byte each, if that is enough."""
         if pool.fits_winners(self.pool_size):
             y, winners = pool.max_pool2d_winners(x, self.pool_size, self.strides, self.padding, relu=False)
@@ -103,7 +105,7 @@ class AveragePooling2D(_Pooling2D):
     (None, 6, 6, 64)
     """
 
-    def forward(self, x: np.ndarray, training: np.random.Generator | None = None) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the means, and the input's shape."""
         return ops.avg_pool2d(x, self.pool_size, self.strides, padding=self.padding), x.shape
 

@@ -56,6 +56,10 @@ def pool2d(kind: str, x: np.ndarray, pool_size: tuple[int, int], stride: tuple[i
     return KernelStep(kind, pool=Pool2DShape.of(shape, pool_size, stride, padding, 1, False, False))
 
 
+#: The names of the activations that are kernels.
+ACTIVATIONS = frozenset({"relu", "softmax"})
+
+
 def activation(name: str, x: np.ndarray) -> KernelStep:
-    """The activation "relu" or "softmax"."""
+    """The activation `name`, one of `ACTIVATIONS`."""
     return KernelStep(name, rows=math.prod(x.shape[:-1]), columns=x.shape[-1])

@@ -1,4 +1,4 @@
-"""What training does to flat float32 arrays: the steps of optimizers, in place, and the gathering of batches."""
+"""What training does to plain arrays: the steps of optimizers, in place, the gathering of batches, and random numbers."""
 
 from __future__ import annotations
 
@@ -39,3 +39,8 @@ def gather(array: np.ndarray, indices: np.ndarray, out: np.ndarray) -> None:
         _core.gather_rows(len(indices), len(array), array.nbytes // len(array), array, indices, out)
     else:
         np.take(array, indices, axis=0, out=out, mode="clip")  # to check them would cost a copy
+
+
+def uniform(seed: int, epoch: int, place: int, samples: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` (N, count) of float32 with numbers from [0, 1): each row by (seed, epoch, sample, place), for samples (N) of int64."""
+    _core.uniform(seed, epoch % 2**32, place, len(samples), out.shape[1], samples, out)

@@ -1,0 +1,118 @@
+"""What `compile` was told, fitted to a model's outputs: a loss and metrics for each, and data in the form that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastcnn import _registry, _validate, losses
+from fastcnn import metrics as _metrics
+from fastcnn.graph import Graph
+from fastcnn.objective import Objective, Result
+
+
+def by_name(value: Any, names: Sequence[str], what: str) -> list[Any]:
+    """Return an entry for each of `names` of `value`: a list of them, or a dictionary, which may lack some."""
+    if isinstance(value, Mapping):
+        if unknown := [name for name in value if name not in names]:
+            raise ValueError(f"{what} must have keys among {list(names)}, got {unknown}")
+        return [value.get(name) for name in names]
+    if not isinstance(value, list | tuple) or len(value) != len(names):
+        raise ValueError(f"{what} must have an entry for each of {list(names)}, got {value!r:.100}")
+    return list(value)
+
+
+class Compiled:
+    """Losses and metrics for the outputs of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    loss, metrics, loss_weights
+        As `compile` takes them.
+    """
+
+    def __init__(self, graph: Graph, loss: Any, metrics: Any, loss_weights: Any) -> None:
+        self.names = [tensor.name for tensor in graph.outputs]
+        self.shapes = [tensor.shape for tensor in graph.outputs]
+        several = len(self.names) > 1
+        chosen = by_name(loss, self.names, "loss") if isinstance(loss, list | tuple | Mapping) and several else [loss] * len(self.names)
+        self.losses = [None if each is None else losses.get(each) for each in chosen]
+        shares = by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
+        self.objective = Objective(graph, self.losses, [1.0 if share is None else float(share) for share in shares])
+        self._identifiers = by_name(metrics, self.names, "metrics") if several and metrics else [metrics or []]
+        self.loss_mean = _metrics.Mean("loss")
+        self._loss_means = [_metrics.Mean(f"{name}_loss") for name in self.names] if several else []
+        self.metrics: list[list[_metrics.Metric]] | None = None
+
+    def check_targets(self, y: Any) -> tuple[np.ndarray | None, ...]:
+        """Return the targets `y` in the form that the losses take, and make the metrics that fit them."""
+        several = len(self.names) > 1
+        ys = by_name(y, self.names, "y") if several else [next(iter(y.values())) if isinstance(y, Mapping) else y]
+        if any(loss is not None and target is None for loss, target in zip(self.losses, ys, strict=True)):
+            raise ValueError(f"y must have targets for the outputs {self.names}")
+        targets = tuple(
+            None if loss is None else loss.check_targets(target, shape)
+            for loss, target, shape in zip(self.losses, ys, self.shapes, strict=True)
+        )
+        if self.metrics is None:
+            self.metrics = [
+                [_metrics.get(name, (0,) if target is None else target.shape, shape) for name in as_list(identifiers)]
+                for identifiers, target, shape in zip(self._identifiers, targets, self.shapes, strict=True)
+            ]
+        return targets
+
+    def reset(self) -> None:
+        """Begin new means."""
+        for metric in self.all_metrics().values():
+            metric.reset_state()
+
+    def update(self, result: Result, ys: Sequence[np.ndarray | None], count: int, penalty: float) -> None:
+        """Take a batch of `count` samples into the means."""
+        self.loss_mean.update_state(result.loss + penalty, count)
+        for mean, loss in zip(self._loss_means, result.losses, strict=False):
+            mean.update_state(loss, count)
+        for metrics, y, predictions in zip(self.metrics or [], ys, result.predictions, strict=True):
+            if y is not None:
+                for metric in metrics:
+                    metric.update_state(y, predictions)
+
+    def all_metrics(self) -> dict[str, Any]:
+        """Return the means and metrics by their names in a history."""
+        prefixes = [f"{name}_" for name in self.names] if len(self.names) > 1 else [""]
+        means = {mean.name: mean for mean in (self.loss_mean, *self._loss_means)}
+        return means | {
+            prefix + metric.name: metric for prefix, metrics in zip(prefixes, self.metrics or [], strict=False) for metric in metrics
+        }
+
+    def means(self) -> dict[str, float]:
+        """Return the losses and the metrics so far."""
+        return {name: metric.result() for name, metric in self.all_metrics().items()}
+
+
+def as_list(metrics: Any) -> list[Any]:
+    """Return the metrics of one output, of which there may be one or none, as a list."""
+    return list(metrics) if isinstance(metrics, list | tuple) else [] if metrics is None else [metrics]
+
+
+def check_weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, float] | None, labels: Any, count: int) -> np.ndarray | None:
+    """Return a float32 weight for each of `count` samples, or None where all count alike; `labels` are targets of classes."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = np.ones(count, np.float32)
+    if sample_weight is not None:
+        weights = _validate.contiguous(_validate.array(sample_weight, "sample_weight", range(1, 33)), np.float32)
+        if len(weights) != count:
+            raise ValueError(f"sample_weight must have an entry for each of the {count} samples, got {len(weights)}")
+    if class_weight is None:
+        return weights
+    if labels is None or not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dictionary, for a model with one output, got {class_weight!r}")
+    one_hot = labels.ndim > 1 and labels.shape[-1] > 1
+    classes = (labels.argmax(axis=-1) if one_hot else np.rint(labels)).reshape(count)
+    factors = {int(label): _registry.real(weight, "class_weight", 0, np.inf) for label, weight in class_weight.items()}
+    found = np.array([factors.get(int(label), 1.0) for label in classes], np.float32)  # as in Keras, others count as 1
+    return weights * found.reshape(-1, *([1] * (weights.ndim - 1)))

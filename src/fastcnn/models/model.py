@@ -1,0 +1,283 @@
+"""A model: all layers between some inputs and some outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastcnn import _registry
+from fastcnn.graph import Graph, Node, Shape, Tensor
+from fastcnn.layers.base import Layer
+from fastcnn.models.naming import below, keyed_layers
+from fastcnn.models.saving import Saving, layer_from, model_class
+from fastcnn.network import Network
+from fastcnn.random import Draws
+
+__all__ = ["Model"]
+
+
+@model_class
+class Model(Saving):
+    """All layers between some inputs and some outputs: a network with branches, and a layer of larger ones.
+
+    Parameters
+    ----------
+    inputs : Tensor, or list or dict of Tensor
+        What `Input` gave, or what a layer gives inside another model.
+    outputs : Tensor, or list or dict of Tensor
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If an output depends on an `Input` that is not among the inputs, or two layers were given one name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcnn as keras
+    >>> from fastcnn import layers
+    >>> inputs = keras.Input(shape=(8, 8, 16))
+    >>> x = layers.Conv2D(16, 3, padding="same", activation="relu")(inputs)
+    >>> model = keras.Model(inputs, [x, layers.Flatten()(x)])
+    >>> [y.shape for y in model.predict(np.zeros((5, 8, 8, 16)), verbose=0)]
+    [(5, 8, 8, 16), (5, 1024)]
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(name=name, trainable=trainable)
+        self._set_graph(_tensors(inputs, "inputs"), _tensors(outputs, "outputs"))
+        if not trainable:
+            self.trainable = False
+
+    def _set_graph(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        graph = Graph(inputs, outputs)
+        self._keyed = keyed_layers(self._listed(graph))
+        self.graph = graph
+        self.built = True
+        self._compiled = self._flat = self._session = None
+
+    @staticmethod
+    def _listed(graph: Graph) -> list[Layer]:
+        """Return the layers that `layers` shows."""
+        return graph.layers
+
+    def _built_graph(self) -> Graph:
+        if self.graph is None:
+            raise ValueError("the model must be built first: begin with an Input, call build(input_shape), or fit")
+        return self.graph
+
+    # --- As a layer --------------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Refuse inputs of another shape than the model's."""
+        shapes = [tensor.shape for tensor in self._built_graph().inputs]
+        wanted = shapes if self.takes_many else shapes[0]
+        given = [tuple(shape) for shape in input_shape] if self.takes_many else (None, *input_shape[1:])
+        if given != wanted:
+            raise ValueError(f"input_shape must be that of model {self.name!r}, {wanted}, got {input_shape}")
+
+    @property
+    def takes_many(self) -> bool:  # type: ignore[override]
+        """Whether there are several inputs."""
+        return self.graph is not None and len(self.graph.inputs) > 1
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the outputs' shape, or a list of them."""
+        shapes = self._output_shapes(input_shape)
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    def _output_shapes(self, input_shape: Any) -> list[Shape]:
+        self.build(input_shape)
+        return [tensor.shape for tensor in self._built_graph().outputs]
+
+    def _compute(self, arrays: tuple[np.ndarray, ...], draws: Draws | None) -> Any:
+        network = Network.of(self._built_graph()).fused()
+        outputs = network.infer(arrays) if draws is None else network.forward(arrays, draws)[0]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; set for all layers at once, it takes effect at the next `compile`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self._keyed_layers().values():
+            layer.trainable = self._trainable
+
+    # --- Structure -------------------------------------------------------------------------------------------------------
+
+    def _keyed_layers(self) -> dict[str, Layer]:
+        return getattr(self, "_keyed", {})
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in Keras's order; a model among them is one."""
+        return list(self._keyed_layers().values())
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The tensors that the model begins with."""
+        return list(self._built_graph().inputs)
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The tensors that the model ends with."""
+        return list(self._built_graph().outputs)
+
+    @property
+    def input(self) -> Any:
+        """The tensor, or the list of tensors, that the model begins with."""
+        return _one_or_list(self.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The tensor, or the list of tensors, that the model ends with."""
+        return _one_or_list(self.outputs)
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the inputs, with None for the batch; a list for several."""
+        return _one_or_list([tensor.shape for tensor in self.inputs])
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the outputs, with None for the batch; a list for several."""
+        return _one_or_list([tensor.shape for tensor in self.outputs])
+
+    def _has_several_inputs(self) -> bool:
+        return self.takes_many
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return the layer called `name`, or at `index`.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer needs either a name or an index")
+        keyed = self._keyed_layers()
+        if index is not None:
+            if not -len(keyed) <= index < len(keyed):
+                raise ValueError(f"index must be that of one of {len(keyed)} layers, got {index}")
+            return list(keyed.values())[index]
+        if name not in keyed:
+            raise ValueError(f"name must be one of {', '.join(map(repr, keyed))}, got {name!r}")
+        return keyed[name]
+
+    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print the layers, their output shapes, their numbers of parameters and, where that is not the layer above, what they take.
+
+        Parameters
+        ----------
+        print_fn : callable, optional
+            Takes each line; `print` by default.
+        """
+        from fastcnn.summaries import summary_lines
+
+        for line in summary_lines(self.name, self._built_graph(), self._keyed_layers()):
+            (print_fn or print)(line)
+
+    # --- Weights ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The arrays that the layers compute with, by "layer/name"."""
+        self._built_graph()
+        return {f"{key}/{name}": weight for key, layer in self._keyed_layers().items() for name, weight in layer.weights.items()}
+
+    def check_weights(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return `values` in the order of the weights, as float32, if they have their names and shapes."""
+        if unknown := [name for name in values if name not in self.weights]:
+            raise ValueError(f"model {self.name!r} must have the weights {list(self.weights)}, got {unknown} too")
+        keyed = self._keyed_layers().items()
+        checked = ((key, layer.check_weights(below(key, values))) for key, layer in keyed)
+        return {f"{key}/{name}": array for key, arrays in checked for name, array in arrays.items()}
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of all weights, layer by layer."""
+        return [weight.copy() for weight in self.weights.values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Copy `weights`, in the order and with the shapes of `get_weights`, into the model: all of them or, on an error, none."""
+        names = list(self.weights)
+        if len(weights) != len(names):
+            raise ValueError(f"weights must be {len(names)} arrays, got {len(weights)}")
+        self._set_named_weights(dict(zip(names, weights, strict=True)))
+
+    def _set_named_weights(self, arrays: Mapping[str, Any]) -> None:
+        checked = self.check_weights(arrays)
+        for key, layer in self._keyed_layers().items():
+            layer.set_weights(list(below(key, checked).values()))
+
+    def count_params(self) -> int:
+        """Return the number of all weights' elements."""
+        return sum(weight.size for weight in self.weights.values())
+
+    # --- Configuration ----------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the structure in plain values, fit for JSON."""
+        graph, keys = self._built_graph(), {layer: key for key, layer in self._keyed_layers().items()}
+        places = {node: index for index, node in enumerate(graph.nodes)}
+
+        def place(tensor: Tensor) -> list[int]:
+            return [places[tensor.node], tensor.node.outputs.index(tensor)]
+
+        return {
+            "name": self.name,
+            "layers": {key: _registry.serialize(layer) for layer, key in keys.items()},
+            "calls": [[keys[node.layer], [place(tensor) for tensor in node.inputs]] for node in graph.nodes],
+            "inputs": [place(tensor) for tensor in graph.inputs],
+            "outputs": [place(tensor) for tensor in graph.outputs],
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type[Layer]] | None = None) -> Self:
+        """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
+        made = {key: layer_from(entry, custom_objects) for key, entry in config["layers"].items()}
+        nodes: list[Node] = []
+        for key, sources in config["calls"]:
+            tensors = [nodes[node].outputs[output] for node, output in sources]
+            if tensors:
+                made[key](tensors if len(tensors) > 1 or made[key].takes_many else tensors[0])
+            nodes.append(made[key].nodes[-1])
+        inputs, outputs = ([nodes[node].outputs[output] for node, output in config[end]] for end in ("inputs", "outputs"))
+        return cls(inputs, outputs, config["name"])
+
+    def __reduce__(self) -> Any:
+        """Return how a copy is made: from the structure and the weights, so that the depth of a network is no matter."""
+        classes = {type(layer).__name__: type(layer) for layer in self.layers}
+        training = self._training_state() if self.graph is not None else (None, {})
+        return _rebuilt, (type(self), self.get_config(), classes, self.get_weights() if self.graph is not None else None, *training)
+
+
+def _rebuilt(cls: type[Model], config: Any, classes: Any, weights: Any, training: Any, state: Any) -> Model:
+    """Return a copy of a model; see `Model.__reduce__`."""
+    model = cls.from_config(config, classes)
+    if weights is not None:
+        model.set_weights(weights)
+    if training is not None:
+        model._restore_training_state(training, state)
+    return model
+
+
+def _tensors(value: Any, name: str) -> list[Tensor]:
+    tensors = list(value.values()) if isinstance(value, Mapping) else list(value) if isinstance(value, list | tuple) else [value]
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be tensors, from Input or from layers, got {tensor!r:.100} of type {type(tensor).__name__}")
+    if not tensors:
+        raise ValueError(f"{name} must be one tensor at least")
+    return tensors
+
+
+def _one_or_list(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,194 @@
+"""Models in files, and the training of models: what was told to `compile`, and how far it has come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _registry, _validate, layers, optimizers, random
+from fastcnn.callbacks import CallbackList
+from fastcnn.io import archive
+from fastcnn.layers.base import Layer
+from fastcnn.models.naming import below, under
+from fastcnn.training import Trainer
+
+__all__ = ["load_model"]
+
+#: Counts the changes of the model file that an older reader would not understand.
+_FORMAT = 2
+
+_LAYERS = _registry.table(*(cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Layer)))
+_MODELS: dict[str, Any] = {}
+
+
+def model_class(cls: Any) -> Any:
+    """Make a class of models known to files."""
+    _MODELS[cls.__name__] = cls
+    return cls
+
+
+def layer_from(entry: Any, custom_objects: Mapping[str, type[Layer]] | None) -> Layer:
+    """Return the layer or the model that `serialize` described."""
+    if isinstance(entry, Mapping) and entry.get("class_name") in _MODELS:
+        model: Layer = _MODELS[entry["class_name"]].from_config(entry["config"], custom_objects)
+        return model
+    own = {_registry.snake_case(name): cls for name, cls in (custom_objects or {}).items()}
+    return _registry.resolve(entry, _LAYERS | own, "layer", Layer)
+
+
+class Saving(Trainer):
+    """What a model can do with files."""
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The arrays that the layers compute with, by "layer/name"."""
+        raise NotImplementedError
+
+    def _set_named_weights(self, arrays: Mapping[str, Any]) -> None:
+        """Copy the arrays into the weights of these names: all of them or, on an error, none."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to `path`: its structure, its weights and the state of its training.
+
+        Parameters
+        ----------
+        path : path-like
+            A file that is there is replaced once the new one is whole.
+
+        Raises
+        ------
+        ValueError, OSError
+            For a path that cannot be written to.
+        """
+        training, state = self._training_state()
+        arrays = under("weights", self.weights) | under("training", state)
+        archive.write(path, arrays, {"format": _FORMAT, "model": _registry.serialize(self), "training": training})
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights alone to `path`."""
+        archive.write(path, under("weights", self.weights))
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read the weights that `save` or `save_weights` wrote, for layers of the same names and shapes.
+
+        Raises
+        ------
+        ValueError
+            For a file that is broken or does not fit; the weights are as before then.
+        """
+        arrays, _ = archive.read(path)
+        self._load_named_weights(path, arrays)
+
+    def _load_named_weights(self, path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+        named, wanted = below("weights", arrays), self.weights
+        with archive.refusing(path, "the weights of this model"):
+            if named.keys() != wanted.keys():
+                raise ValueError(f"it has {list(named)}, not {list(wanted)}")
+            self._set_named_weights(named)
+
+    def _resume(self, path: str | os.PathLike[str], listeners: CallbackList) -> tuple[int, int]:
+        arrays, config = archive.read(path)
+        with archive.refusing(path, "a checkpoint of a training of this model"):
+            training, state = config["training"], below("training", arrays)
+            epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
+            self._restore_progress(training, state)
+            metrics = self._prepare().all_metrics()
+            for name, metric in metrics.items() if step else ():
+                metric.set_state(below(f"metrics/{name}", state))
+            listeners.set_state(training["callbacks"])
+            random.set_seed(training["seed"])
+        self._load_named_weights(path, arrays)
+        return epoch, step
+
+    def _training_state(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+        """Return what `compile` was told and how far training has come: a configuration, and arrays by name."""
+        if self.optimizer is None or self.loss is None:
+            return None, {}
+        config = {
+            "optimizer": _registry.serialize(self.optimizer),
+            "iterations": self.optimizer.iterations,
+            "epochs": self._epochs,
+            "seed": random.get_seed(),
+            "loss": _registry.plain(self.loss),
+            "metrics": _registry.plain(self._metric_identifiers),
+            "loss_weights": self._loss_weights,
+        }
+        arrays = {f"slots/{name}": slot for name, slot in self.optimizer.slots.items()}
+        if self._callbacks is not None:
+            config["position"] = self._position
+            config["callbacks"] = self._callbacks.get_state()
+            for name, metric in self._prepare().all_metrics().items():
+                arrays |= {f"metrics/{name}/{key}": np.asarray(value) for key, value in metric.get_state().items()}
+        return config, arrays
+
+    def _restore_training_state(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Take up what `_training_state` gave, but for a position in `fit`."""
+        self.compile(config["optimizer"], config["loss"], config["metrics"], config["loss_weights"])
+        self._restore_progress(config, arrays)
+
+    def _restore_progress(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Take up the optimizer, and how far training has come: in whole or, on an error, not at all."""
+        optimizer = optimizers.get(config["optimizer"])
+        iterations = _validate.integer(config["iterations"], "iterations", 0, 2**63 - 1)
+        epochs = _validate.integer(config["epochs"], "epochs", 0)
+        slots = below("slots", arrays)
+        if slots or iterations:
+            _, flat = self._prepare_weights()
+            optimizer.build(flat.sizes)
+            if slots.keys() != optimizer.slots.keys():
+                raise ValueError(f"the optimizer must have the arrays {list(optimizer.slots)}, got {list(slots)}")
+            for name, slot in optimizer.slots.items():
+                _validate.same_shape(slots[name].shape, slot.shape, name, "the shape")
+                np.copyto(slot, slots[name])
+        optimizer.iterations = iterations
+        self.optimizer, self._epochs = optimizer, epochs
+
+
+def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type[Layer]] | None = None, compile: bool = True) -> Any:
+    """Read a model that `Model.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    custom_objects : dict of str to type, optional
+        The classes of layers of one's own, by name.
+    compile : bool, default True
+        Whether to take up the training where it was, if the model had been compiled.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    OSError
+        For a file that cannot be opened.
+    ValueError
+        For a file that is not, in every part, what `save` writes.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import fastcnn as keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(os.path.join(folder, "small.npz"))
+    ...     copy = keras.load_model(os.path.join(folder, "small.npz"))
+    >>> bool((copy.get_weights()[0] == model.get_weights()[0]).all())
+    True
+    """
+    arrays, config = archive.read(path)
+    with archive.refusing(path, "a fastcnn model"):
+        if not isinstance(config, dict) or config.get("format") != _FORMAT:
+            raise ValueError(f"its configuration is not of format {_FORMAT}")
+        model = layer_from(config["model"], custom_objects)
+        if not isinstance(model, Saving):
+            raise ValueError(f"it holds a layer, {model.name!r}")
+        model._set_named_weights(below("weights", arrays))
+        if compile and config["training"] is not None:
+            model._restore_training_state(config["training"], below("training", arrays))
+    return model

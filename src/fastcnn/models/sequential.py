@@ -1,0 +1,141 @@
+"""A model whose layers are in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from fastcnn import _registry
+from fastcnn.graph import Graph, Shape, Tensor
+from fastcnn.layers.base import Layer, batch_shape
+from fastcnn.layers.input import Input, InputLayer
+from fastcnn.models.model import Model
+from fastcnn.models.naming import keyed_layers
+from fastcnn.models.saving import Saving, layer_from, model_class
+
+__all__ = ["Sequential"]
+
+
+@model_class
+class Sequential(Model):
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers : iterable of Layer, optional
+        The first entry may be an `Input`. Without one, and without `input_shape` on the first layer, the weights are made when the
+        first data come, or by `build`.
+    name : str, default "sequential"
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcnn as keras
+    >>> from fastcnn import layers
+    >>> model = keras.Sequential([
+    ...     keras.Input(shape=(28, 28, 1)),
+    ...     layers.Conv2D(32, (3, 3), activation="relu"),
+    ...     layers.MaxPooling2D((2, 2)),
+    ...     layers.Flatten(),
+    ...     layers.Dense(10, activation="softmax"),
+    ... ])
+    >>> model.count_params()
+    54410
+    >>> model.predict(np.zeros((5, 28, 28, 1)), verbose=0).shape
+    (5, 10)
+    """
+
+    def __init__(self, layers: Iterable[Layer | Tensor] | None = None, name: str | None = None, trainable: bool = True) -> None:
+        Saving.__init__(self, name=name, trainable=trainable)
+        self._keyed: dict[str, Layer] = {}
+        for layer in layers or ():
+            self.add(layer)
+
+    @staticmethod
+    def _listed(graph: Graph) -> list[Layer]:
+        return [layer for layer in graph.layers if not isinstance(layer, InputLayer)]
+
+    def add(self, layer: Layer | Tensor) -> None:
+        """Add a layer at the end.
+
+        Raises
+        ------
+        ValueError
+            For a name that is taken, an `Input` that is not first, or a layer that does not fit the output so far.
+        """
+        layer = layer.node.layer if isinstance(layer, Tensor) else layer
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must be objects of fastcnn.layers, got {layer!r} of type {type(layer).__name__}")
+        if isinstance(layer, InputLayer):
+            if self._keyed or self.graph is not None:
+                raise ValueError("Input must be the first entry of a Sequential model")
+            self._begin(layer.output)
+            return
+        present = self.layers
+        if layer in present:
+            raise ValueError(f"layers must each be there once, but {layer.name!r} was added already")
+        if layer.name_is_given and layer.name in self._keyed:
+            raise ValueError(f"name must be unique in a model, got a second layer {layer.name!r}")
+        keyed = keyed_layers([*present, layer])
+        if self.graph is None and not present and (shape := _declared_shape(layer)) is not None:
+            self._begin(Input(shape[1:]))
+        if self.graph is not None:
+            self._set_graph(self.graph.inputs, [layer(self.graph.outputs[0])])
+        else:
+            self._keyed = keyed
+
+    def pop(self) -> Layer:
+        """Take the last layer away and return it."""
+        present = self.layers
+        if not present:
+            raise ValueError("there must be a layer to take away")
+        last = present[-1]
+        if self.graph is not None:
+            self._set_graph(self.graph.inputs, self.graph.outputs[0].node.inputs)
+        else:
+            self._keyed = keyed_layers(present[:-1])
+        return last
+
+    def _begin(self, tensor: Tensor) -> None:
+        self._set_graph([tensor], [tensor])
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the weights for inputs of `input_shape`, which begins with the batch: (None, 28, 28, 1)."""
+        if self.graph is not None:
+            super().build(input_shape)
+            return
+        shape = batch_shape(tuple(input_shape)[1:], "input_shape")
+        present = self.layers
+        sizes: Any = shape
+        for layer in present:
+            sizes = layer.compute_output_shape(sizes)
+        tensor = begin = Input(shape[1:])
+        for layer in present:
+            tensor = layer(tensor)
+        self._set_graph([begin], [tensor])
+
+    def _build_for(self, x: np.ndarray) -> None:
+        if not self._keyed:
+            raise ValueError("the model must have layers")
+        if self.graph is None:
+            self.build(x.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the structure in plain values, fit for JSON."""
+        shape = None if self.graph is None else list(self.graph.inputs[0].shape[1:])
+        return {"name": self.name, "input_shape": shape, "layers": [_registry.serialize(layer) for layer in self.layers]}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type[Layer]] | None = None) -> Self:
+        """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
+        model = cls([layer_from(entry, custom_objects) for entry in config["layers"]], config["name"])
+        if config["input_shape"] is not None:
+            model.build((None, *config["input_shape"]))
+        return model
+
+
+def _declared_shape(layer: Layer) -> Shape | None:
+    """Return the shape of inputs that a first layer knows of."""
+    return layer.graph.inputs[0].shape if layer.graph is not None else layer.declared_input_shape

@@ -1,0 +1,82 @@
+"""What training makes small: the losses of a network's outputs, as one number with its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from fastcnn.graph import Graph
+from fastcnn.layers import activations
+from fastcnn.layers.base import Gradients, Layer
+from fastcnn.losses import Loss
+from fastcnn.network import Network
+from fastcnn.random import Draws
+
+Arrays: TypeAlias = Sequence[np.ndarray]
+Targets: TypeAlias = Sequence[np.ndarray | None]
+
+
+class Result(NamedTuple):
+    """The sum of the losses, the losses, and the predictions, output by output."""
+
+    loss: float
+    losses: list[float]
+    predictions: list[np.ndarray]
+
+
+class Objective:
+    """A network and a loss for each of its outputs in one. A final softmax is taken into a cross-entropy, where that is exact.
+
+    Parameters
+    ----------
+    graph : Graph
+    losses : sequence of Loss or None
+        For each output; None where it is of no interest.
+    shares : sequence of float
+        What each loss counts in the sum.
+    """
+
+    def __init__(self, graph: Graph, losses: Sequence[Loss | None], shares: Sequence[float]) -> None:
+        network = Network.of(graph)
+        self._losses: list[Loss | None] = []
+        self._finish: list[Callable[[np.ndarray], np.ndarray]] = []
+        for position, loss in enumerate(losses):
+            name = network.final_activation(position)
+            fused = loss.fused_with(name) if loss is not None else None
+            if fused:
+                network = network.without_final_activation(position)
+            self._losses.append(fused or loss)
+            self._finish.append(activations.get(name if fused else None).forward)
+        self.network = network.fused()
+        self._shares = list(shares)
+
+    def evaluate(self, xs: Arrays, ys: Targets, weights: np.ndarray | None) -> Result:
+        """Return the losses for inputs `xs`, targets `ys` and the samples' weights, in inference."""
+        return self._judge(self.network.infer(xs), ys, weights)[0]
+
+    def differentiate(
+        self, xs: Arrays, ys: Targets, weights: np.ndarray | None, training: Draws, views: Mapping[Layer, Gradients]
+    ) -> tuple[Result, list[tuple[Layer, Any]]]:
+        """Return the losses in training and what layers are to absorb, and write the gradients of the loss into `views`."""
+        outputs, caches = self.network.forward(xs, training)
+        result, gradients = self._judge(outputs, ys, weights)
+        observed = self.network.observe(caches)
+        self.network.backward(gradients, caches, views)
+        return result, observed
+
+    def _judge(self, outputs: Arrays, ys: Targets, weights: np.ndarray | None) -> tuple[Result, list[np.ndarray | None]]:
+        losses: list[float] = []
+        gradients: list[np.ndarray | None] = []
+        for output, y, loss, share in zip(outputs, ys, self._losses, self._shares, strict=True):
+            if loss is None or y is None:
+                losses.append(0.0)
+                gradients.append(None)
+                continue
+            value, gradient = loss.value_and_gradient(y, output, *(() if weights is None else (weights,)))
+            losses.append(value)
+            gradients.append(gradient if share == 1 else gradient * np.float32(share))
+        total = losses[0] if len(losses) == 1 and self._shares == [1.0] else sum(np.multiply(losses, self._shares).tolist())
+        predictions = [finish(output) for finish, output in zip(self._finish, outputs, strict=True)]
+        return Result(total, losses, predictions), gradients
