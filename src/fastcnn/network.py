@@ -74,6 +74,8 @@ class Network:
     def __init__(self, steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int]) -> None:
         self.steps, self.inputs, self.outputs = list(steps), tuple(inputs), tuple(outputs)
         self.layers = list(dict.fromkeys(layer for step in steps for layer in step.layers))
+        #: For the views that `backward` was last given, the values that depend on weights with views.
+        self._wanted: tuple[Mapping[Layer, Gradients], set[int]] | None = None
         last = {number: place for place, step in enumerate(steps) for number in (*step.inputs, step.output)}
         #: For each step, the values that nobody needs after it.
         self.done: list[list[int]] = [[] for _ in steps]
@@ -143,7 +145,9 @@ class Network:
 
         Nothing is computed that no weight with a view depends on.
         """
-        wanted = self._with_gradients(views)
+        if self._wanted is None or self._wanted[0] is not views:
+            self._wanted = views, self._with_gradients(views)
+        wanted = self._wanted[1]
         gradients = _Sums()
         for number, output_gradient in zip(self.outputs, dys, strict=True):
             if output_gradient is not None:

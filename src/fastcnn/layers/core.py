@@ -202,4 +202,6 @@ class Dropout(Layer):
     def _masked(self, x: np.ndarray, kept: np.ndarray) -> np.ndarray:
         """`x` scaled where `kept`, elsewhere 0, even for NaN and infinities."""
         scale = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
-        return np.where(kept, x * scale, np.zeros((), x.dtype))
+        bits = np.dtype(f"i{x.itemsize}")  # all of a number that is kept, else none: several times as fast as `np.where`
+        masked: np.ndarray = ((x * x.dtype.type(scale)).view(bits) & -kept.astype(bits)).view(x.dtype)
+        return masked
