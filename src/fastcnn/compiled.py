@@ -43,7 +43,8 @@ class Compiled:
         self.losses = [None if each is None else losses.get(each) for each in chosen]
         shares = by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
         self.objective = Objective(graph, self.losses, [1.0 if share is None else float(share) for share in shares])
-        self._identifiers = by_name(metrics, self.names, "metrics") if several and metrics else [metrics or []]
+        several_metrics = several and isinstance(metrics, list | tuple | Mapping) and bool(metrics)
+        self._identifiers = by_name(metrics, self.names, "metrics") if several_metrics else [metrics or []] * len(self.names)
         self.loss_mean = _metrics.Mean("loss")
         self._loss_means = [_metrics.Mean(f"{name}_loss") for name in self.names] if several else []
         self.metrics: list[list[_metrics.Metric]] | None = None

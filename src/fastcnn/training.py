@@ -56,8 +56,8 @@ class Trainer(Layer):
         """Return what the layers are, once they have weights."""
         raise NotImplementedError
 
-    def _resume(self, path: str | os.PathLike[str], listeners: CallbackList) -> tuple[int, int]:
-        """Take up a checkpoint; return the epoch and the step to go on with."""
+    def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
+        """Take up a checkpoint; return the epoch and the step to go on with, and the states of callbacks."""
         raise NotImplementedError
 
     def _build_for(self, x: Any) -> None:
@@ -238,7 +238,7 @@ class Trainer(Layer):
         steps = None if steps_per_epoch is None else _validate.integer(steps_per_epoch, "steps_per_epoch", 1)
         verbose = check_verbose(verbose)
         history = History()
-        listeners = CallbackList([history, *_check_callbacks(callbacks)])
+        listeners = CallbackList([*_check_callbacks(callbacks), history])
         sourcing = Sourcing(self._check, self._rank)
         share = _registry.real(validation_split, "validation_split", 0, 1)
         held_size = size if validation_batch_size is None else _validate.integer(validation_batch_size, "validation_batch_size", 1)
@@ -253,13 +253,14 @@ class Trainer(Layer):
                 validation = sourcing.validation(validation_data, held_size, held_steps)
         self._prepare_weights()
         self.stop_training = False
-        first_step = 0
+        first_step, states = 0, None
         if resume_from is not None:
-            first_epoch, first_step = self._resume(resume_from, listeners)
+            first_epoch, first_step, states = self._resume(resume_from)
         self._callbacks = listeners
         try:
             listeners.begin(self, {"epochs": epochs, "steps": source.steps, "verbose": verbose})
             listeners.tell("on_train_begin")
+            listeners.set_state(states or {})
             for epoch in range(first_epoch, epochs):
                 held = validation if (epoch + 1) % every == 0 else None
                 with Progress(f"Epoch {epoch + 1}/{epochs}", source.images, verbose, source.steps) as progress:

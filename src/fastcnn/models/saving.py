@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, layers, optimizers, random
-from fastcnn.callbacks import CallbackList
 from fastcnn.io import archive
 from fastcnn.layers.base import Layer
 from fastcnn.models.naming import below, under
@@ -90,19 +89,19 @@ class Saving(Trainer):
                 raise ValueError(f"it has {list(named)}, not {list(wanted)}")
             self._set_named_weights(named)
 
-    def _resume(self, path: str | os.PathLike[str], listeners: CallbackList) -> tuple[int, int]:
+    def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
         arrays, config = archive.read(path)
         with archive.refusing(path, "a checkpoint of a training of this model"):
             training, state = config["training"], below("training", arrays)
             epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
+            callbacks: dict[str, Any] = _unpacked(training["callbacks"], state)
             self._restore_progress(training, state)
             metrics = self._prepare().all_metrics()
             for name, metric in metrics.items() if step else ():
                 metric.set_state(below(f"metrics/{name}", state))
-            listeners.set_state(training["callbacks"])
             random.set_seed(training["seed"])
         self._load_named_weights(path, arrays)
-        return epoch, step
+        return epoch, step, callbacks
 
     def _training_state(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         """Return what `compile` was told and how far training has come: a configuration, and arrays by name."""
@@ -120,7 +119,7 @@ class Saving(Trainer):
         arrays = {f"slots/{name}": slot for name, slot in self.optimizer.slots.items()}
         if self._callbacks is not None:
             config["position"] = self._position
-            config["callbacks"] = self._callbacks.get_state()
+            config["callbacks"] = _packed(self._callbacks.get_state(), "callbacks", arrays)
             for name, metric in self._prepare().all_metrics().items():
                 arrays |= {f"metrics/{name}/{key}": np.asarray(value) for key, value in metric.get_state().items()}
         return config, arrays
@@ -146,6 +145,23 @@ class Saving(Trainer):
                 np.copyto(slot, slots[name])
         optimizer.iterations = iterations
         self.optimizer, self._epochs = optimizer, epochs
+
+
+def _packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Return `value` with a reference for every array in it, which goes to `arrays` under a name that begins with `name`."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, Mapping):
+        return {key: _packed(entry, f"{name}/{key}", arrays) for key, entry in value.items()}
+    return [_packed(entry, f"{name}/{i}", arrays) for i, entry in enumerate(value)] if isinstance(value, list) else value
+
+
+def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Return what `_packed` was given."""
+    if isinstance(value, Mapping):
+        return arrays[value["array"]] if value.keys() == {"array"} else {key: _unpacked(entry, arrays) for key, entry in value.items()}
+    return [_unpacked(entry, arrays) for entry in value] if isinstance(value, list) else value
 
 
 def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type[Layer]] | None = None, compile: bool = True) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
-__all__ = ["Callback", "History"]
-
-Logs: TypeAlias = Mapping[str, float]
+#: Losses and metrics by name; a callback may add to those of an epoch.
+Logs: TypeAlias = MutableMapping[str, float]
 
 
 class Callback:
@@ -26,6 +25,8 @@ class Callback:
 
     model: Any = None
     params: Mapping[str, Any] = {}
+    #: Whether the callback hears of something after the others: what it writes down has their state, too.
+    runs_last = False
 
     def set_model(self, model: Any) -> None:
         """Keep the model that `fit` is about to train."""
@@ -54,7 +55,7 @@ class Callback:
         """Hear that the step `batch` of the epoch ends, with the means so far."""
 
     def get_state(self) -> dict[str, Any]:
-        """Return, in plain values, what the callback must know to go on in another process."""
+        """Return, in plain values and arrays, what the callback must know to go on in another process."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -65,11 +66,9 @@ class CallbackList:
     """Several callbacks, of which only those hear of something that listen for it."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
-        self._callbacks = list(callbacks)
+        self._callbacks = sorted(callbacks, key=lambda each: each.runs_last)
         hooks = [name for name in vars(Callback) if name.startswith(("on_", "set_"))]
-        self._listeners = {
-            hook: [getattr(each, hook) for each in callbacks if getattr(type(each), hook) is not getattr(Callback, hook)] for hook in hooks
-        }
+        self._listeners = {hook: [getattr(each, hook) for each in self._callbacks if _overrides(each, hook)] for hook in hooks}
 
     def tell(self, hook: str, *arguments: Any) -> None:
         """Call the method `hook` of all who listen."""
@@ -99,6 +98,11 @@ class CallbackList:
     def _keyed(self) -> list[tuple[str, Callback]]:
         names = [type(each).__name__ for each in self._callbacks]
         return [(f"{names[place]}_{names[:place].count(names[place])}", each) for place, each in enumerate(self._callbacks)]
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    """Whether the callback, or its class, has a method `hook` of its own."""
+    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
 
 
 class History(Callback):

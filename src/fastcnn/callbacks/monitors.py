@@ -1,0 +1,351 @@
+"""Callbacks that act on how well a training does."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _registry, _validate
+from fastcnn.callbacks.base import Callback, Logs
+
+
+class _Monitor(Callback):
+    """A callback that watches a loss or a metric, and knows the best so far."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float, best: float | None = None) -> None:
+        self.monitor = monitor
+        self.mode = _validate.choice(mode, "mode", ("auto", "min", "max"))
+        larger = mode == "max" or (mode == "auto" and any(word in monitor for word in ("acc", "auc", "precision", "recall")))
+        self._sign = -1.0 if larger else 1.0  # what is watched, times this, is to become small
+        self.min_delta = abs(_registry.real(min_delta, "min_delta", -math.inf, math.inf))
+        self._first_best = self._sign * math.inf if best is None else _registry.real(best, "best", -math.inf, math.inf)
+        self.best = self._first_best
+
+    def _current(self, logs: Logs | None) -> float | None:
+        """Return what is watched, if it was found out in this epoch."""
+        if logs is None or self.monitor not in logs:
+            warnings.warn(f"{type(self).__name__} watches {self.monitor!r}, but there is only {', '.join(logs or ())}", stacklevel=4)
+            return None
+        return logs[self.monitor]
+
+    def _is_better(self, value: float, than: float) -> bool:
+        return self._sign * value < self._sign * than - self.min_delta
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the best so far."""
+        return {"best": self.best}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from the best of `state`."""
+        self.best = float(state["best"])
+
+
+class EarlyStopping(_Monitor):
+    """Stop when a loss or a metric has not become better for some epochs.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+    min_delta : float, default 0
+        Less than this is no improvement.
+    patience : int, default 0
+        The epochs without improvement after which training stops.
+    verbose : int, default 0
+        1 prints a line.
+    mode : {"auto", "min", "max"}
+        Whether less or more is better; by default, more for what is called an accuracy, AUC, precision or recall.
+    baseline : float, optional
+        What must be reached for patience to begin anew.
+    restore_best_weights : bool, default False
+        Whether the weights of the best epoch are put back at the end.
+    start_from_epoch : int, default 0
+
+    Examples
+    --------
+    >>> from fastcnn.callbacks import EarlyStopping
+    >>> EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True).patience
+    3
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = _validate.integer(patience, "patience", 0)
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = _validate.boolean(restore_best_weights, "restore_best_weights")
+        self.start_from_epoch = _validate.integer(start_from_epoch, "start_from_epoch", 0)
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begin anew."""
+        self.wait, self.stopped_epoch, self.best_epoch, self.best = 0, 0, 0, self._first_best
+        self.best_weights: list[np.ndarray] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """See whether the epoch was better."""
+        current = self._current(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        better = self._is_better(current, self.best)
+        if self.restore_best_weights and (better or not self.best_weights):
+            self.best_weights = self.model.get_weights()
+        if better:
+            self.best, self.best_epoch = current, epoch
+            if self.baseline is None or self._is_better(current, self.baseline):
+                self.wait = 0
+                return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Put the best weights back, if that is wanted."""
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: stopped early; the best was epoch {self.best_epoch + 1}")
+        if self.best_weights:
+            self.model.set_weights(self.best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return how long it has waited, and the best weights."""
+        return super().get_state() | {"wait": self.wait, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on as from `state`."""
+        super().set_state(state)
+        self.wait, self.best_epoch, self.best_weights = int(state["wait"]), int(state["best_epoch"]), list(state["best_weights"])
+
+
+class ReduceLROnPlateau(_Monitor):
+    """Make the learning rate smaller when a loss or a metric has not become better for some epochs.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+    factor : float, default 0.1
+        What the learning rate is multiplied by; below 1.
+    patience : int, default 10
+        The epochs without improvement after which that happens.
+    verbose : int, default 0
+        1 prints a line.
+    mode : {"auto", "min", "max"}
+        As for `EarlyStopping`.
+    min_delta : float, default 1e-4
+        Less than this is no improvement.
+    cooldown : int, default 0
+        The epochs after a reduction in which none are counted.
+    min_lr : float, default 0
+        The smallest learning rate.
+
+    Examples
+    --------
+    >>> from fastcnn.callbacks import ReduceLROnPlateau
+    >>> ReduceLROnPlateau(factor=0.2, patience=5, min_lr=1e-5).factor
+    0.2
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.factor = _registry.real(factor, "factor", 0, math.nextafter(1, 0))
+        self.patience = _validate.integer(patience, "patience", 0)
+        self.verbose = verbose
+        self.cooldown = _validate.integer(cooldown, "cooldown", 0)
+        self.min_lr = _registry.real(min_lr, "min_lr", 0, math.inf)
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begin anew."""
+        self.best, self.wait, self.cooldown_counter = self._first_best, 0, 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """See whether the epoch was better, and note the learning rate."""
+        rate = float(self.model.optimizer.learning_rate)
+        if logs is not None:
+            logs["learning_rate"] = rate
+        current = self._current(logs)
+        if current is None:
+            return
+        if self.cooldown_counter:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._is_better(current, self.best):
+            self.best, self.wait = current, 0
+        elif not self.cooldown_counter:
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                self.model.optimizer.learning_rate = max(rate * self.factor, self.min_lr)
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: the learning rate is {self.model.optimizer.learning_rate:g} from now on")
+
+    def get_state(self) -> dict[str, Any]:
+        """Return how long it has waited."""
+        return super().get_state() | {"wait": self.wait, "cooldown_counter": self.cooldown_counter}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on as from `state`."""
+        super().set_state(state)
+        self.wait, self.cooldown_counter = int(state["wait"]), int(state["cooldown_counter"])
+
+
+class ModelCheckpoint(_Monitor):
+    """Save the model as it is trained: all that `fit(resume_from=...)` needs to go on as if it had never stopped.
+
+    Each file is written beside its place and put there once it is whole and on the disk, so that there is always one that is good.
+
+    Parameters
+    ----------
+    filepath : path-like
+        May hold names in braces, of the epoch (from 1) and of the logs: "best-{epoch:02d}-{val_loss:.3f}.safetensors".
+    monitor : str, default "val_loss"
+        What `save_best_only` looks at.
+    verbose : int, default 0
+        1 prints a line.
+    save_best_only : bool, default False
+        Whether only what is better than all before is saved.
+    save_weights_only : bool, default False
+        Whether the weights are saved alone, for `load_weights`.
+    mode : {"auto", "min", "max"}
+        As for `EarlyStopping`.
+    save_freq : "epoch" or int, default "epoch"
+        After how many steps a file is written, counted through the epochs; by default, after each epoch.
+    initial_value_threshold : float, optional
+        What the first file must be better than.
+
+    Examples
+    --------
+    >>> from fastcnn.callbacks import ModelCheckpoint
+    >>> ModelCheckpoint("model.safetensors", monitor="val_accuracy", save_best_only=True).mode
+    'auto'
+    """
+
+    runs_last = True
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, 0, initial_value_threshold)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = _validate.boolean(save_best_only, "save_best_only")
+        self.save_weights_only = _validate.boolean(save_weights_only, "save_weights_only")
+        self.save_freq = save_freq if save_freq == "epoch" else _validate.integer(save_freq, "save_freq", 1)
+        self._epoch = self._steps = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Save, if it is time."""
+        self._steps += 1
+        if isinstance(self.save_freq, int) and self._steps % self.save_freq == 0:
+            self._save(self._epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save, if it is time."""
+        if self.save_freq == "epoch":
+            self._save(epoch, logs)
+
+    def _save(self, epoch: int, logs: Logs | None) -> None:
+        if self.save_best_only:
+            current = self._current(logs)
+            if current is None or not self._is_better(current, self.best):
+                return
+            self.best = current
+        path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saved to {path}")
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the best so far, and the steps."""
+        return super().get_state() | {"steps": self._steps}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on as from `state`."""
+        super().set_state(state)
+        self._steps = int(state["steps"])
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before every epoch.
+
+    Parameters
+    ----------
+    schedule : callable
+        ``schedule(epoch, learning_rate)`` returns the learning rate; epochs are counted from 0.
+    verbose : int, default 0
+        1 prints a line.
+
+    Examples
+    --------
+    >>> from fastcnn.callbacks import LearningRateScheduler
+    >>> halve = LearningRateScheduler(lambda epoch, rate: rate if epoch < 3 else rate / 2)
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule must be a function of the epoch and the learning rate, got {schedule!r}")
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Set the learning rate."""
+        rate = _registry.real(self.schedule(epoch, float(self.model.optimizer.learning_rate)), "schedule's result", 0, math.inf)
+        self.model.optimizer.learning_rate = rate
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the learning rate is {rate:g}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the learning rate."""
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class TerminateOnNaN(Callback):
+    """Stop when the loss is no number any more.
+
+    Examples
+    --------
+    >>> from fastcnn.callbacks import TerminateOnNaN
+    >>> stop = TerminateOnNaN()
+    """
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Look at the loss."""
+        if logs is not None and not math.isfinite(logs["loss"]):
+            print(f"Step {batch}: the loss is {logs['loss']}; stopped")
+            self.model.stop_training = True

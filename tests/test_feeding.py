@@ -1,0 +1,287 @@
+"""Where batches come from: what is given in another form trains the same, bit for bit."""
+
+import threading
+import time
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from compare import assert_same_bits
+
+import fastcnn
+from fastcnn import layers, models, random
+from fastcnn.callbacks import Callback
+
+COUNT, SIZE = 37, 8
+X = np.random.default_rng(0).normal(size=(COUNT, 6)).astype(np.float32)
+Y = np.arange(COUNT) % 3
+W = np.random.default_rng(1).uniform(0, 2, COUNT).astype(np.float32)
+
+
+class Examples:
+    """A data set of examples."""
+
+    def __len__(self):
+        return COUNT
+
+    def __getitem__(self, index):
+        return X[index], Y[index]
+
+
+class Rows(Examples):
+    """One that finds many examples at once."""
+
+    def batch(self, indices):
+        return X[indices], Y[indices]
+
+
+class Batches:
+    """A data set of batches."""
+
+    def __len__(self):
+        return -(-COUNT // SIZE)
+
+    def __getitem__(self, index):
+        span = slice(index * SIZE, (index + 1) * SIZE)
+        return X[span], Y[span], W[span]
+
+
+def trained(*data, dropout=0.0, **options):
+    random.set_seed(2)
+    model = models.Sequential(
+        [fastcnn.Input((6,)), layers.Dense(7, activation="relu"), layers.Dropout(dropout), layers.Dense(3, activation="softmax")]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(*data, epochs=3, verbose=0, **options).history
+    return model, history
+
+
+def assert_same(some, others):
+    assert some[1] == others[1]
+    for ours, theirs in zip(some[0].get_weights(), others[0].get_weights(), strict=True):
+        assert_same_bits(ours, theirs)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", [Examples, Rows])
+def test_examples_train_as_arrays_do(kind, shuffle):
+    expected = trained(X, Y, batch_size=SIZE, shuffle=shuffle, dropout=0.5)
+    assert_same(trained(kind(), batch_size=SIZE, shuffle=shuffle, dropout=0.5), expected)
+
+
+def test_batches_train_as_arrays_do():
+    expected = trained(X, Y, batch_size=SIZE, shuffle=False, sample_weight=W)
+    assert_same(trained(Batches(), shuffle=False), expected)
+    assert_same(trained([Batches()[i] for i in range(5)], shuffle=False), expected)
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_iterables_train_as_arrays_do(endless):
+    def batches():
+        while True:
+            for i in range(5):
+                yield Batches()[i]
+            if not endless:
+                return
+
+    class Again:
+        def __iter__(self):
+            return batches()
+
+    expected = trained(X, Y, batch_size=SIZE, shuffle=False, sample_weight=W)
+    data, steps = (batches(), 5) if endless else (Again(), None)
+    assert_same(trained(data, steps_per_epoch=steps, dropout=0.0), expected)
+
+
+def test_validation_may_be_any_of_them():
+    expected = trained(X, Y, validation_data=(X, Y), validation_batch_size=SIZE)[1]
+    assert trained(X, Y, validation_data=Rows(), validation_batch_size=SIZE)[1] == expected
+    weighted = trained(X, Y, validation_data=(X, Y, W), validation_batch_size=SIZE)[1]
+    assert trained(X, Y, validation_data=Batches())[1] == weighted
+    assert weighted["val_loss"] != expected["val_loss"]
+    assert len(trained(X, Y, validation_data=(X, Y), validation_freq=2)[1]["val_loss"]) == 1
+
+
+@pytest.mark.parametrize("batch_size", [5, 37, 100])
+def test_dropout_does_not_depend_on_the_batches(batch_size):
+    """What a layer drops of a sample is the same in every batch."""
+
+    def masks(size):
+        random.set_seed(3)
+        model = models.Sequential([fastcnn.Input((6,)), layers.Dropout(0.5), Spy()])
+        model.compile("sgd", "mse")
+        Spy.seen = {}
+        model.fit(np.arange(COUNT * 6).reshape(COUNT, 6) + 1.0, np.zeros((COUNT, 6)), batch_size=size, epochs=2, verbose=0)
+        return Spy.seen
+
+    assert masks(batch_size) == masks(8)
+
+
+class Spy(layers.Layer):
+    """Notes, epoch by epoch, which elements of each sample have come through."""
+
+    seen: ClassVar[dict] = {}
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def forward(self, x, training=None):
+        if training is not None:
+            for sample, row in zip(training.samples.tolist(), x, strict=True):
+                Spy.seen[training.epoch, sample] = (row != 0).tolist()
+        return x, None
+
+    def backward(self, dy, cache, input_grad=True, out=()):
+        return dy, ()
+
+
+def test_batches_are_made_ahead_in_other_threads_and_these_end():
+    names, before = set(), threading.active_count()
+
+    class Slow(Examples):
+        def __getitem__(self, index):
+            names.add(threading.current_thread().name)
+            return super().__getitem__(index)
+
+    trained(Slow(), batch_size=4)
+    assert all("fastcnn-feed" in name for name in names - {"MainThread"})
+    assert names - {"MainThread"}
+    assert threading.active_count() == before
+
+
+def test_an_error_in_a_data_set_comes_out_and_leaves_no_thread():
+    before = threading.active_count()
+
+    class Broken(Examples):
+        def __getitem__(self, index):
+            if index == 20:
+                raise RuntimeError("image 20 is broken")
+            return super().__getitem__(index)
+
+    with pytest.raises(RuntimeError, match="image 20 is broken"):
+        trained(Broken(), shuffle=False)
+    assert threading.active_count() == before
+
+
+def test_a_stop_within_an_epoch_leaves_no_thread():
+    before = threading.active_count()
+
+    class Stop(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    model, history = trained(Examples(), batch_size=4, callbacks=[Stop()])
+    assert len(history["loss"]) == 1
+    assert model.optimizer.iterations == 2
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "error", "message"),
+    [
+        ((X,), {}, TypeError, "y must be given"),
+        ((3,), {}, TypeError, "x must be"),
+        (([],), {}, ValueError, r"len\(x\)"),
+        ((Examples(),), {"sample_weight": W}, ValueError, "sample_weight"),
+        ((Examples(),), {"validation_split": 0.5}, ValueError, "validation_split"),
+        ((iter([]),), {}, ValueError, "run out"),
+        ((iter([X]),), {}, TypeError, r"\(x, y\)"),
+        ((X, Y), {"sample_weight": W[:-1]}, ValueError, "sample_weight"),
+        ((X, Y), {"class_weight": [1, 2]}, TypeError, "class_weight"),
+        ((X, Y), {"class_weight": {0: -1}}, ValueError, "class_weight"),
+        ((X, Y), {"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
+        ((X, Y), {"validation_data": X}, TypeError, "validation_data"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(data, options, error, message):
+    with pytest.raises(error, match=message):
+        trained(*data, **options)
+
+
+def test_weights_count_as_in_keras(keras):
+    ours = trained(X, Y)[0]
+    theirs = keras.Sequential([keras.Input((6,)), keras.layers.Dense(7, activation="relu"), keras.layers.Dense(3, activation="softmax")])
+    for options in ({"sample_weight": W}, {"class_weight": {0: 0.5, 2: 3.0}}):
+        theirs.set_weights(ours.get_weights())
+        theirs.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        ours.compile(fastcnn.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        loss = theirs.train_on_batch(X, Y, **options)
+        assert ours.train_on_batch(X, Y, **options) == pytest.approx(float(loss), rel=1e-6)
+        for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(mine, other, atol=64 * np.finfo(np.float32).eps)
+
+
+class Save(Callback):
+    """Saves the model once, in the middle of a training, and stops it there."""
+
+    runs_last = True
+
+    def __init__(self, path, epoch, step):
+        self.path, self.epoch, self.step = path, epoch, step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.step):
+            self.model.save(self.path)
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch, None) == (self.epoch, self.step):
+            self.model.save(self.path)
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(0, 0), (1, 2), (1, 4), (0, None), (1, None)])
+def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path, epoch, step):
+    path = tmp_path / "checkpoint.npz"
+
+    def fit(seed, **options):
+        random.set_seed(seed)
+        stack = [fastcnn.Input((6,)), layers.Dense(7, activation="relu"), layers.Dropout(0.5), layers.Dense(3, activation="softmax")]
+        model = models.Sequential(stack)
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model, model.fit(X, Y, batch_size=SIZE, epochs=3, verbose=0, validation_data=(X, Y), **options).history
+
+    expected = fit(5)
+    with pytest.raises(KeyboardInterrupt):
+        fit(5, callbacks=[Save(path, epoch, step)])
+    assert_same(fit(99, resume_from=path), expected)  # the seed, too, is the checkpoint's
+
+
+def test_what_is_no_checkpoint_is_refused_and_changes_nothing(tmp_path):
+    model, _ = trained(X, Y)
+    model.save(tmp_path / "model.npz")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="checkpoint"):
+        model.fit(X, Y, verbose=0, resume_from=tmp_path / "model.npz")
+    with pytest.raises(FileNotFoundError):
+        model.fit(X, Y, verbose=0, resume_from=tmp_path / "nowhere.npz")
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        assert_same_bits(ours, theirs)
+
+
+def test_an_interrupt_during_an_update_waits_for_its_end():
+    """Ctrl-C leaves weights and optimizer of one and the same step."""
+    import os
+    import signal
+
+    random.set_seed(1)
+    model = models.Sequential([fastcnn.Input((6,)), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.train_on_batch(X, Y)
+    update = model.optimizer.update
+
+    def interrupted(weights, gradients):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        update(weights, gradients)
+
+    before = model.get_weights()
+    model.optimizer.update = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        model.train_on_batch(X, Y)
+    assert model.optimizer.iterations == 2
+    assert not any((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
