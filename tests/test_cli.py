@@ -55,42 +55,44 @@ def test_training_tells_what_it_does_and_saves_a_model(few_digits, capsys, somew
     assert "sample" in out.splitlines()[0]
     assert "--data mnist" in out.splitlines()[0]
     assert "Epoch 2/2" in out
-    for piece in ("Test accuracy", "images per second", "fastcnn-mnist.npz"):
+    for piece in ("Test accuracy", "images per second", "model.safetensors"):
         assert piece in out
-    assert models.load_model(somewhere / "fastcnn-mnist.npz").count_params() == 93_322
+    assert models.load_model(somewhere / "model.safetensors").count_params() == 93_322
 
 
 def test_training_for_programs(few_digits, capsys, somewhere):
     threads = fastcnn.get_num_threads()
     with fastcnn.num_threads(threads):
-        status, out, err = run(capsys, "train", "--json", "--epochs", "1", "--batch-size", "50", "--threads", "1", "--output", "m.npz")
+        options = ("--epochs", "1", "--batch-size", "50", "--threads", "1", "--output", "m.safetensors")
+        status, out, err = run(capsys, "train", "--json", *options)
     assert (status, err) == (0, "")
     result = json.loads(out)
-    assert (result["data"], result["epochs"], result["batch_size"], result["threads"], result["model"]) == ("sample", 1, 50, 1, "m.npz")
+    wanted = {"data": "sample", "epochs": 1, "batch_size": 50, "threads": 1, "model": "m.safetensors"}
+    assert {name: result[name] for name in wanted} == wanted
     assert result["images_per_second"] > 0
     x, y = few_digits
-    model = models.load_model(somewhere / "m.npz")
+    model = models.load_model(somewhere / "m.safetensors")
     assert model.evaluate(x / np.float32(255), y, batch_size=50, verbose=0) == [result["test_loss"], result["test_accuracy"]]
 
 
 def test_one_seed_trains_one_model(few_digits, capsys, somewhere):
-    for name in ("a.npz", "b.npz"):
+    for name in ("a.safetensors", "b.safetensors"):
         assert run(capsys, "train", "--json", "--epochs", "1", "--seed", "3", "--output", name)[0] == 0
-    a, b = (models.load_model(somewhere / name).get_weights() for name in ("a.npz", "b.npz"))
+    a, b = (models.load_model(somewhere / name).get_weights() for name in ("a.safetensors", "b.safetensors"))
     assert all((ours == theirs).all() for ours, theirs in zip(a, b, strict=True))
 
 
 def test_mnist_is_taken_where_it_is_and_the_sample_on_demand(few_digits, capsys, somewhere, monkeypatch, trained):
-    trained.save("m.npz")
+    trained.save("m.safetensors")
     (somewhere / "mnist.npz").write_bytes(mnist_sample.PATH.read_bytes())
     monkeypatch.setenv("FASTCNN_DATA_DIR", str(somewhere))
-    by_default, asked = (json.loads(run(capsys, "evaluate", "m.npz", "--json", *more)[1]) for more in ((), ("--data", "sample")))
+    by_default, asked = (json.loads(run(capsys, "evaluate", "m.safetensors", "--json", *more)[1]) for more in ((), ("--data", "sample")))
     assert (by_default["data"], by_default["test_images"]) == ("mnist", 1000)
     assert (asked["data"], asked["test_images"]) == ("sample", 100)
 
 
 def test_evaluation_of_a_trained_model(capsys, trained, somewhere):
-    trained.save("fastcnn-mnist.npz")
+    trained.save("model.safetensors")
     status, out, err = run(capsys, "evaluate")
     assert (status, err) == (0, "")
     assert "Test accuracy 9" in out
@@ -102,19 +104,19 @@ def test_prediction_reads_pictures_light_and_dark(capsys, trained, somewhere, mo
     from PIL import Image
 
     _, (x, y) = mnist_sample.load_data()
-    trained.save("m.npz")
+    trained.save("m.safetensors")
     outputs = trained.predict(x / np.float32(255), verbose=0)
     sure = [int(np.flatnonzero((y == digit) & (outputs.argmax(axis=1) == digit))[0]) for digit in (3, 7)]
     for index in sure:
         picture = Image.fromarray(255 - x[index] if inverted else x[index]).resize((84, 84), Image.Resampling.BICUBIC)
         picture.convert(mode).save(f"{index}.png")
-    status, out, err = run(capsys, "predict", *(f"{index}.png" for index in sure), "--model", "m.npz", "--json")
+    status, out, err = run(capsys, "predict", *(f"{index}.png" for index in sure), "--model", "m.safetensors", "--json")
     assert (status, err) == (0, "")
     predictions = json.loads(out)["predictions"]
     assert [(row["image"], row["digit"], row["inverted"]) for row in predictions] == [
         (f"{index}.png", int(y[index]), inverted) for index in sure
     ]
-    status, out, err = run(capsys, "predict", f"{sure[0]}.png", "--model", "m.npz")
+    status, out, err = run(capsys, "predict", f"{sure[0]}.png", "--model", "m.safetensors")
     assert out.startswith(f"{sure[0]}.png: 3 (")
     assert ("inverted" in out) is inverted
 
@@ -169,8 +171,8 @@ def test_a_wrong_call_is_status_2(capsys, arguments):
         (("evaluate",), "train"),
         (("evaluate", "--json"), "train"),
         (("predict", "a.png"), "train"),
-        (("train", "--output", "no/m.npz"), "folder"),
-        (("train", "--output", "m.keras"), ".npz"),
+        (("train", "--output", "no/m.safetensors"), "folder"),
+        (("train", "--output", "m.keras"), ".safetensors"),
         (("train", "--data", "mnist"), "FASTCNN_DATA_DIR"),
     ],
 )
@@ -183,13 +185,13 @@ def test_a_failure_is_status_1_and_one_line(capsys, arguments, message):
 
 
 def test_broken_files_are_failures_too(capsys, trained, somewhere):
-    (somewhere / "broken.npz").write_bytes(b"PK")
-    trained.save("m.npz")
+    (somewhere / "broken.safetensors").write_bytes(b"PK")
+    trained.save("m.safetensors")
     (somewhere / "no.png").write_bytes(b"hello")
     for arguments in (
-        ("evaluate", "broken.npz"),
-        ("predict", "no.png", "--model", "m.npz"),
-        ("predict", "nowhere.png", "--model", "m.npz"),
+        ("evaluate", "broken.safetensors"),
+        ("predict", "no.png", "--model", "m.safetensors"),
+        ("predict", "nowhere.png", "--model", "m.safetensors"),
     ):
         status, out, err = run(capsys, *arguments)
         assert (status, out, len(err.splitlines())) == (1, "", 1)
@@ -199,12 +201,12 @@ def test_a_model_of_something_else_is_a_failure(capsys, somewhere):
     from fastcnn import layers
 
     other = models.Sequential([layers.Dense(2, input_shape=(3,))])
-    other.save("m.npz")
-    status, out, err = run(capsys, "evaluate", "m.npz")
+    other.save("m.safetensors")
+    status, out, err = run(capsys, "evaluate", "m.safetensors")
     assert (status, out, len(err.splitlines())) == (1, "", 1)
 
 
 def test_the_module_is_the_command(somewhere):
-    done = subprocess.run([sys.executable, "-m", "fastcnn", "evaluate", "nowhere.npz"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "fastcnn", "evaluate", "nowhere.safetensors"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("fastcnn: there is no model 'nowhere.npz'")
+    assert done.stderr.startswith("fastcnn: there is no model 'nowhere.safetensors'")

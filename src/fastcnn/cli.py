@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastcnn.datasets._digits import Digits
     from fastcnn.models import Sequential
 
-DEFAULT_MODEL = "fastcnn-mnist.npz"
+DEFAULT_MODEL = "model.safetensors"
 _EPOCHS = {"mnist": 5, "sample": 20}
 
 
@@ -111,9 +111,9 @@ def _natural(text: str) -> int:
 
 def _train(arguments: argparse.Namespace) -> None:
     from fastcnn import networks
-    from fastcnn.io import archive
+    from fastcnn.io import model_file
 
-    output = archive.check_writable(arguments.output)
+    output = model_file.check_writable(arguments.output)
     if arguments.threads:
         fastcnn.set_num_threads(arguments.threads)
     if arguments.seed is not None:

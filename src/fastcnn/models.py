@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, layers
-from fastcnn.io import archive
+from fastcnn.io import model_file
 from fastcnn.layers.base import Input, Layer, Shape, batch_shape
 from fastcnn.training import Trainer
 
@@ -214,7 +214,7 @@ class Sequential(Trainer):
         Parameters
         ----------
         path : path-like
-            Ends in ``.npz``. A file that is there is replaced once the new one is whole.
+            Ends in ``.safetensors``. A file that is there is replaced once the new one is whole.
 
         Raises
         ------
@@ -223,11 +223,11 @@ class Sequential(Trainer):
         """
         training, slots = self._training_state()
         arrays = _under("weights", self._named_weights()) | _under("optimizer", slots)
-        archive.write(path, arrays, {"format": _FORMAT, "model": self.get_config(), "training": training})
+        model_file.write(path, arrays, {"format": _FORMAT, "model": self.get_config(), "training": training})
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights alone to `path`, which ends in ``.npz``."""
-        archive.write(path, _under("weights", self._named_weights()))
+        """Write the weights alone to `path`, which ends in ``.safetensors``."""
+        model_file.write(path, _under("weights", self._named_weights()))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read the weights that `save` or `save_weights` wrote, for layers of the same names and shapes.
@@ -237,9 +237,9 @@ class Sequential(Trainer):
         ValueError
             For a file that is broken or does not fit; the weights are as before then.
         """
-        arrays, _ = archive.read(path)
+        arrays, _ = model_file.read(path)
         named, wanted = _below("weights", arrays), self._named_weights()
-        with archive.refusing(path, "the weights of this model"):
+        with model_file.refusing(path, "the weights of this model"):
             if named.keys() != wanted.keys():
                 raise ValueError(f"it has {list(named)}, not {list(wanted)}")
             self._set_named_weights(named)
@@ -271,13 +271,13 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Sequential
     >>> import fastcnn as keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model.save(os.path.join(folder, "small.npz"))
-    ...     copy = keras.load_model(os.path.join(folder, "small.npz"))
+    ...     model.save(os.path.join(folder, "small.safetensors"))
+    ...     copy = keras.load_model(os.path.join(folder, "small.safetensors"))
     >>> bool((copy.get_weights()[0] == model.get_weights()[0]).all())
     True
     """
-    arrays, config = archive.read(path)
-    with archive.refusing(path, "a fastcnn model"):
+    arrays, config = model_file.read(path)
+    with model_file.refusing(path, "a fastcnn model"):
         if not isinstance(config, dict) or config.get("format") != _FORMAT:
             raise ValueError(f"its configuration is not of format {_FORMAT}")
         structure = config["model"]

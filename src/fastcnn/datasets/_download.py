@@ -7,7 +7,7 @@ import http.client
 import urllib.request
 from pathlib import Path
 
-from fastcnn.io.archive import replacing
+from fastcnn.io.atomic import replacing
 
 _BLOCK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 30
