@@ -18,7 +18,7 @@ import numpy as np
 import fastcnn
 
 if TYPE_CHECKING:
-    from fastcnn.datasets._digits import Digits
+    from fastcnn.datasets._pairs import Pairs
     from fastcnn.models import Sequential
 
 DEFAULT_MODEL = "model.safetensors"
@@ -195,7 +195,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 # --- Their parts ---------------------------------------------------------------------------------------------------------
 
 
-def _load(data: str) -> tuple[str, Digits]:
+def _load(data: str) -> tuple[str, Pairs]:
     """Return the name of the data set that `data` means, and its digits; only "mnist" itself may download."""
     from fastcnn.datasets import mnist, mnist_sample
 
@@ -204,7 +204,7 @@ def _load(data: str) -> tuple[str, Digits]:
     return "sample", mnist_sample.load_data()
 
 
-def _describe(name: str, asked: str, digits: Digits) -> str:
+def _describe(name: str, asked: str, digits: Pairs) -> str:
     (x_train, _), (x_test, _) = digits
     counts = f"{len(x_train):,} digits to train and {len(x_test):,} to test"
     if name == "mnist":

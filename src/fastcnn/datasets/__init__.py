@@ -1,5 +1,5 @@
-"""Data sets of handwritten digits: `mnist` in full, and `mnist_sample`, which is part of the package."""
+"""Data sets with Keras's names: `mnist`, `fashion_mnist`, `cifar10`; and `mnist_sample`, which is part of the package."""
 
-from fastcnn.datasets import mnist, mnist_sample
+from fastcnn.datasets import cifar10, fashion_mnist, mnist, mnist_sample
 
-__all__ = ["mnist", "mnist_sample"]
+__all__ = ["cifar10", "fashion_mnist", "mnist", "mnist_sample"]
