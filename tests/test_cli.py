@@ -10,6 +10,7 @@ import pytest
 import fastcnn
 from fastcnn import cli, datasets, models, networks
 from fastcnn.datasets import mnist, mnist_sample
+from fastcnn.io import model_file
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +135,66 @@ def test_a_picture_on_transparent_ground_is_a_picture_on_paper(somewhere):
     assert digit.image.shape == (28, 28, 1)
     assert digit.image[14, 14] > 0.9 > 0.1 > digit.image[14, 2]
     assert digit.image[:, :5].max() == 0  # padded to a square with the ground
+
+
+@pytest.fixture
+def pictures(somewhere):
+    """A folder of blue and of red pictures."""
+    from PIL import Image
+
+    rng = np.random.default_rng(2)
+    for name, channel in (("blue", 2), ("red", 0)):
+        (somewhere / "pictures" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = rng.integers(0, 100, (20, 30, 3), np.uint8)
+            pixels[..., channel] += 150
+            Image.fromarray(pixels).save(somewhere / f"pictures/{name}/{number}.png")
+    return somewhere / "pictures"
+
+
+def test_ones_own_pictures_are_told_apart(capsys, pictures):
+    status, out, err = run(capsys, "train", "--data", "pictures", "--epochs", "4", "--batch-size", "8", "--seed", "1")
+    assert (status, err) == (0, "")
+    assert out.startswith("Data: pictures in pictures, 32 to train and 8 to test, of blue, red.")
+    assert "Test accuracy 100.00%" in out
+    status, out, err = run(capsys, "predict", "pictures/red/3.png", "pictures/blue/0.png")
+    assert [line.partition(" (")[0] for line in out.splitlines()] == ["pictures/red/3.png: red", "pictures/blue/0.png: blue"]
+    rows = json.loads(run(capsys, "predict", "--json", "pictures/red/3.png")[1])["predictions"]
+    assert [(row["image"], row["class"]) for row in rows] == [("pictures/red/3.png", "red")]
+    result = json.loads(run(capsys, "evaluate", "--json", "--data", "pictures")[1])
+    assert (result["data"], result["test_images"], result["test_accuracy"]) == ("pictures", 40, 1)
+    (pictures / "red").rename(pictures / "green")
+    status, out, err = run(capsys, "evaluate", "--data", "pictures")
+    assert (status, out) == (1, "")
+    assert err == "fastcnn: the model knows blue, red, but the folders are blue, green\n"
+    assert run(capsys, "evaluate")[0] == 1  # digits are no pictures of these
+
+
+def test_models_of_something_else_know_no_pictures(capsys, pictures, trained):
+    from fastcnn import layers
+
+    trained.save("digits.safetensors")
+    assert "digits" in run(capsys, "evaluate", "digits.safetensors", "--data", "pictures")[2]
+    models.Sequential([layers.Dense(2, input_shape=(3,))]).save("flat.safetensors")
+    assert "takes no pictures" in run(capsys, "evaluate", "flat.safetensors", "--data", "pictures")[2]
+
+
+@pytest.mark.parametrize("names", [["blue"], 3])
+def test_class_names_that_do_not_fit_are_refused(capsys, somewhere, trained, names):
+    trained.save("m.safetensors")
+    arrays, config = model_file.read("m.safetensors")
+    model_file.write("m.safetensors", arrays, config | {"class_names": names})
+    status, out, err = run(capsys, "predict", "x.png", "--model", "m.safetensors")
+    assert (status, out) == (1, "")
+    assert "m.safetensors' does not hold a model of fastcnn train" in err
+
+
+def test_broken_pictures_are_left_out_with_a_warning(capsys, pictures):
+    (pictures / "red/broken.png").write_bytes(b"hello")
+    with pytest.warns(UserWarning, match=r"broken\.png"):
+        status, out, _ = run(capsys, "train", "--data", "pictures", "--epochs", "1")
+    assert status == 0
+    assert "32 to train" in out
 
 
 def test_information(capsys):
