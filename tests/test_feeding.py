@@ -235,7 +235,7 @@ class Save(Callback):
 
 @pytest.mark.parametrize(("epoch", "step"), [(0, 0), (1, 2), (1, 4), (0, None), (1, None)])
 def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path, epoch, step):
-    path = tmp_path / "checkpoint.npz"
+    path = tmp_path / "checkpoint.safetensors"
 
     def fit(seed, **options):
         random.set_seed(seed)
@@ -252,12 +252,12 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path, epoch, step):
 
 def test_what_is_no_checkpoint_is_refused_and_changes_nothing(tmp_path):
     model, _ = trained(X, Y)
-    model.save(tmp_path / "model.npz")
+    model.save(tmp_path / "model.safetensors")
     before = model.get_weights()
     with pytest.raises(ValueError, match="checkpoint"):
-        model.fit(X, Y, verbose=0, resume_from=tmp_path / "model.npz")
+        model.fit(X, Y, verbose=0, resume_from=tmp_path / "model.safetensors")
     with pytest.raises(FileNotFoundError):
-        model.fit(X, Y, verbose=0, resume_from=tmp_path / "nowhere.npz")
+        model.fit(X, Y, verbose=0, resume_from=tmp_path / "nowhere.safetensors")
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         assert_same_bits(ours, theirs)
 

@@ -233,11 +233,11 @@ def test_a_session_follows_the_weights(change):
 def test_a_session_follows_weights_from_a_file(tmp_path):
     model = network("digits")
     x = inputs(model, 5)
-    model.save_weights(tmp_path / "weights.npz")
+    model.save_weights(tmp_path / "weights.safetensors")
     before = model.predict(x, verbose=0)
     set_random_weights(model, 9)
     assert not np.array_equal(model.predict(x, verbose=0), before)
-    model.load_weights(tmp_path / "weights.npz")
+    model.load_weights(tmp_path / "weights.safetensors")
     assert_same_bits(model.predict(x, verbose=0), before)
 
 

@@ -2,14 +2,16 @@
 
 import json
 import os
-import zipfile
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
 from compare import assert_same_bits
 
 from fastcnn import layers, losses, models, optimizers, random
-from fastcnn.io import archive
+from fastcnn.io import atomic, model_file
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def model(data):
 
 @pytest.fixture
 def path(tmp_path, model):
-    path = tmp_path / "model.npz"
+    path = tmp_path / "model.safetensors"
     model.save(path)
     return path
 
@@ -63,45 +65,71 @@ def test_a_model_can_be_loaded_without_its_training(path):
 
 def test_an_uncompiled_model_is_saved_too(tmp_path):
     model = models.Sequential([layers.Dense(2, input_shape=(3,))])
-    model.save(tmp_path / "bare.npz")
-    assert models.load_model(os.fspath(tmp_path / "bare.npz")).optimizer is None
+    model.save(tmp_path / "bare.safetensors")
+    assert models.load_model(os.fspath(tmp_path / "bare.safetensors")).optimizer is None
 
 
-def test_the_file_is_plain_numpy(path):
-    with np.load(path, allow_pickle=False) as file:
-        assert file["weights/deep/kernel"].shape == (2, 2, 3, 1)
-        assert json.loads(file["config.json"].tobytes())["model"]["config"]["layers"][0]["class_name"] == "Conv2D"
+def test_the_file_is_plain_safetensors(path, model):
+    from safetensors.numpy import load_file
+
+    assert_same_bits(load_file(path)["weights/deep/kernel"], model.get_layer("deep").get_weights()[0])
+    metadata = header(path.read_bytes())["__metadata__"]
+    assert json.loads(metadata["config"])["model"]["config"]["layers"][0]["class_name"] == "Conv2D"
+
+
+def header(content):
+    """The JSON that begins a safetensors file."""
+    return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4).T,
+        np.arange(12, dtype=np.float32)[::-2],
+        np.ones((), np.float32),
+        np.zeros((0, 3)),
+        np.arange(3, dtype=">i4"),
+        np.array([True, False]),
+    ],
+)
+def test_arrays_of_any_memory_order_come_back(tmp_path, array):
+    model_file.write(tmp_path / "a.safetensors", {"a": array})
+    arrays, config = model_file.read(tmp_path / "a.safetensors")
+    assert config is None
+    assert arrays["a"].shape == array.shape
+    assert_same_bits(arrays["a"], np.asarray(array, array.dtype.newbyteorder("="), order="C"))
 
 
 def test_weights_alone(tmp_path, model, data):
-    model.save_weights(tmp_path / "weights.npz")
+    model.save_weights(tmp_path / "weights.safetensors")
     outputs = model.predict(data[0], verbose=0)
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
-    model.load_weights(tmp_path / "weights.npz")
+    model.load_weights(tmp_path / "weights.safetensors")
     assert_same_bits(model.predict(data[0], verbose=0), outputs)
-    with pytest.raises(ValueError, match=r"weights\.npz.*does not hold a fastcnn model"):
-        models.load_model(tmp_path / "weights.npz")
+    with pytest.raises(ValueError, match=r"weights\.safetensors.*does not hold a fastcnn model"):
+        models.load_model(tmp_path / "weights.safetensors")
 
 
 def test_weights_of_another_model_are_refused(path):
     other = models.Sequential([layers.Dense(2, input_shape=(3,))])
     before = other.get_weights()
-    with pytest.raises(ValueError, match=r"model\.npz.*does not hold the weights of this model"):
+    with pytest.raises(ValueError, match=r"model\.safetensors.*does not hold the weights of this model"):
         other.load_weights(path)
     assert_same_bits(other.get_weights()[0], before[0])
 
 
 def rewritten(path, change):
     """Change the file's arrays and configuration, as one who knows the format could."""
-    arrays, config = archive.read(path)
+    arrays, config = model_file.read(path)
     change(arrays, config)
-    archive.write(path, arrays, config)
+    model_file.write(path, arrays, config)
 
 
 CHANGES = {
     "a weight missing": lambda arrays, config: arrays.pop("weights/deep/kernel"),
     "a weight of another shape": lambda arrays, config: arrays.update({"weights/deep/kernel": np.zeros((2, 2, 3, 2))}),
-    "a weight of strings": lambda arrays, config: arrays.update({"weights/deep/kernel": np.full((2, 2, 3, 1), "a")}),
+    "a weight of complex numbers": lambda arrays, config: arrays.update({"weights/deep/kernel": np.ones((2, 2, 3, 1), np.complex64)}),
     "another format": lambda arrays, config: config.update(format=99),
     "no model": lambda arrays, config: config.pop("model"),
     "an unknown layer": lambda arrays, config: config["model"]["config"]["layers"][0].update(class_name="Conv9D"),
@@ -122,84 +150,149 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_files_that_contradict_themselves_are_refused(path, name):
     rewritten(path, CHANGES[name])
-    with pytest.raises(ValueError, match=r"model\.npz' does not hold a fastcnn model"):
+    with pytest.raises(ValueError, match=r"model\.safetensors' does not hold a fastcnn model"):
         models.load_model(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x04N.", b"\x93NUMPY\x01\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"PK\x03\x04",
+        b"\x80\x04N.",
+        b"\xff" * 8 + b"{}",  # a header of 2**64 bytes
+        (90_000_000).to_bytes(8, "little") + b"{}",
+        b"\x02\0\0\0\0\0\0\0{}",
+        b'\x08\0\0\0\0\0\0\0{"a":3} ',
+    ],
+)
 def test_other_files_are_refused(tmp_path, content):
-    path = tmp_path / "other.npz"
+    path = tmp_path / "other.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"other\.npz' does not hold a fastcnn model"):
+    with pytest.raises(ValueError, match=r"other\.safetensors' does not hold a fastcnn model"):
         models.load_model(path)
 
 
-def test_a_file_cut_short_or_with_one_wrong_byte_is_refused(path, model):
+def test_a_file_of_another_library_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    for metadata in (None, {"format": "pt"}):
+        save_file({"weights/dense/kernel": np.ones((2, 2))}, tmp_path / "other.safetensors", metadata)
+        with pytest.raises(ValueError, match="not written by fastcnn"):
+            models.load_model(tmp_path / "other.safetensors")
+
+
+def test_a_file_cut_short_or_with_one_wrong_bit_is_refused(path):
     whole = path.read_bytes()
-    for cut in range(1, len(whole), 97):
-        path.write_bytes(whole[:-cut])
-        with pytest.raises(ValueError, match="does not hold a fastcnn model"):
-            models.load_model(path)
+    broken = [whole[:-cut] for cut in range(1, len(whole), 97)] + [whole + b"\0"]
     rng = np.random.default_rng(0)
-    for position in rng.integers(0, len(whole), 200):
-        broken = bytearray(whole)
-        broken[position] ^= 0xFF
-        path.write_bytes(broken)
-        try:
-            twin = models.load_model(path)
-        except ValueError as error:
-            assert "does not hold a fastcnn model" in str(error)
-        else:  # a byte that carries nothing, such as a time stamp
-            for ours, theirs in zip(twin.get_weights(), model.get_weights(), strict=True):
-                assert_same_bits(ours, theirs)
+    text = 8 + int.from_bytes(whole[:8], "little")
+    for position in [*range(8), *rng.integers(8, text, 400), *rng.integers(text, len(whole), 200)]:
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << rng.integers(8)
+        broken.append(flipped)
+    for content in broken:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model\.safetensors' does not hold a fastcnn model"):
+            models.load_model(path)
 
 
-def test_a_single_array_and_a_pickle_are_refused(tmp_path):
-    class Code:
-        def __reduce__(self):
-            return open, (str(tmp_path / "it ran"), "w")
-
-    np.save(tmp_path / "array.npy", np.zeros(3))
-    np.savez(tmp_path / "pickle.npz", config=np.array([Code()], object))
-    for name in ("array.npy", "pickle.npz"):
-        with pytest.raises(ValueError, match="does not hold a fastcnn model"):
-            models.load_model(tmp_path / name)
-    assert not (tmp_path / "it ran").exists()
-
-
-def test_a_header_that_lies_about_its_size_is_refused(path):
-    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904,), }".ljust(117) + b"\n"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("weights/deep/kernel.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(ValueError, match="does not hold a fastcnn model"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "I32"},  # of the same size: only the checksum tells
+        {"dtype": "BF16"},
+        {"dtype": "F99"},
+        {"shape": [2, 3, 2, 1]},
+        {"shape": [2**62, 2, 3, 1]},
+        {"shape": []},
+        {"data_offsets": [0, 2**63]},
+        {"data_offsets": [48, 0]},
+    ],
+)
+def test_a_header_that_lies_is_refused(path, change):
+    whole = path.read_bytes()
+    entries = header(whole)
+    entries["weights/deep/kernel"].update(change)
+    text = json.dumps(entries).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + int.from_bytes(whole[:8], "little") :])
+    with pytest.raises(ValueError, match=r"model\.safetensors' does not hold a fastcnn model"):
         models.load_model(path)
 
 
 def test_a_missing_file_is_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
-        models.load_model(tmp_path / "nowhere.npz")
+        models.load_model(tmp_path / "nowhere.safetensors")
 
 
 def test_paths_that_cannot_be_written_are_refused(tmp_path, model):
-    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "folder.safetensors").mkdir()
     for name, error in (
         ("model.keras", ValueError),
         ("model", ValueError),
-        ("no/model.npz", FileNotFoundError),
-        ("folder.npz", IsADirectoryError),
+        ("no/model.safetensors", FileNotFoundError),
+        ("folder.safetensors", IsADirectoryError),
     ):
         with pytest.raises(error, match="path"):
             model.save(tmp_path / name)
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, model, monkeypatch):
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, model, monkeypatch, step, error):
     before = path.read_bytes()
 
-    def fail(descriptor):
-        raise OSError("disk full")
+    def fail(*arguments):
+        raise error("disk full")
 
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(error, match="disk full"):
         model.save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_what_a_killed_process_leaves_is_no_obstacle_and_does_not_pile_up(tmp_path):
+    path = tmp_path / "model.safetensors"
+    killed = """
+import os, sys, pathlib
+from fastcnn.io import atomic
+with atomic.replacing(pathlib.Path(sys.argv[1])) as file:
+    file.write(b"half of it" * 10_000)
+    file.flush()
+    os.kill(os.getpid(), 9)
+"""
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", killed, path], check=False).returncode == -9
+        assert len(list(tmp_path.iterdir())) == 1
+    model_file.write(path, {"a": np.arange(3)})
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert model_file.read(path)[0]["a"].tolist() == [0, 1, 2]
+
+
+def test_writers_at_once_do_not_mix(tmp_path):
+    path = tmp_path / "model.safetensors"
+    start = threading.Barrier(4)
+
+    def write(number):
+        start.wait()
+        for _ in range(10):
+            model_file.write(path, {"a": np.full(1000 * number, number)})
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    array = model_file.read(path)[0]["a"]
+    assert len(array) == 1000 * array[0]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("data")
+    (tmp_path / ".model.safetensors.part").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError), atomic.replacing(tmp_path / "model.safetensors"):
+        pass
+    assert (tmp_path / "precious").read_text() == "data"

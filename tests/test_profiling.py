@@ -96,8 +96,8 @@ def test_the_command_profiles_the_networks_layers(capsys, tmp_path, monkeypatch)
     assert cli.main(["bench", "--layers", "--batch", "2", "--threads", "1"]) == 0
     assert "conv2d_1 + max_pooling2d_1" in capsys.readouterr().out
     model = fastcnn.Sequential([layers.Input((4,)), layers.Dense(3)])
-    model.save(tmp_path / "m.npz")
-    assert cli.main(["bench", "--layers", "--json", "--model", str(tmp_path / "m.npz"), "--batch", "5"]) == 0
+    model.save(tmp_path / "m.safetensors")
+    assert cli.main(["bench", "--layers", "--json", "--model", str(tmp_path / "m.safetensors"), "--batch", "5"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["images"], result["layers"][0]["name"], result["layers"][0]["forward"]["flops"]) == (5, "dense", 2 * 5 * 4 * 3)
 

@@ -37,3 +37,34 @@ def mnist_network() -> Sequential:
     )
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def picture_network(image_shape: tuple[int, int, int], classes: int) -> Sequential:
+    """Return a fresh network for small pictures: three convolutions, each halving the plane, and one dense layer, compiled with Adam.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int)
+        (H, W, C), with 8 rows and columns or more.
+    classes : int
+
+    Returns
+    -------
+    Sequential
+        Its input is (N, H, W, C), its output the probabilities (N, classes).
+
+    Examples
+    --------
+    >>> from fastcnn import networks
+    >>> networks.picture_network((64, 64, 3), 2).output_shape
+    (None, 2)
+    """
+    model = Sequential([layers.Input(shape=image_shape)], name="pictures")
+    for filters in (32, 64, 128):
+        model.add(layers.Conv2D(filters, (3, 3), activation="relu", padding="same"))
+        model.add(layers.MaxPooling2D((2, 2)))
+    model.add(layers.Flatten())
+    model.add(layers.Dropout(0.5))
+    model.add(layers.Dense(classes, activation="softmax"))
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model

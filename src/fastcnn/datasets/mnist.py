@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from fastcnn.datasets import _digits
-from fastcnn.datasets._download import download
+from fastcnn.datasets import _files, _pairs
 
 __all__ = ["find", "load_data"]
 
@@ -16,11 +14,11 @@ URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
 
-def load_data(path: str | os.PathLike[str] = "mnist.npz") -> _digits.Digits:
+def load_data(path: str | os.PathLike[str] = "mnist.npz") -> _pairs.Pairs:
     """Return MNIST's digits, downloaded if no folder has them.
 
     The file is looked for in the folder ``$FASTCNN_DATA_DIR``, then in Keras's cache: ``datasets`` in ``$KERAS_HOME`` or, without
-    that, in ``~/.keras``. A download goes to Keras's cache.
+    that, in ``~/.keras``; then in ``/usr/share/datasets``. A download goes to Keras's cache.
 
     Parameters
     ----------
@@ -51,17 +49,8 @@ def load_data(path: str | os.PathLike[str] = "mnist.npz") -> _digits.Digits:
     >>> x_train.shape, y_train[:3]
     ((5000, 28, 28), array([6, 1, 7], dtype=uint8))
     """
-    found = find(path)
-    if found is None:
-        found = _keras_cache() / path
-        try:
-            download(URL, SHA256, found)
-        except OSError as error:
-            raise OSError(
-                f"MNIST was not found and {error}. Put Keras's mnist.npz in a folder and set FASTCNN_DATA_DIR to that folder, "
-                "or use fastcnn.datasets.mnist_sample, which needs no network"
-            ) from error
-    return _digits.read(found)
+    found = _files.fetch("MNIST", URL, SHA256, path, or_else=", or use fastcnn.datasets.mnist_sample, which needs no network")
+    return _pairs.read_digits(found)
 
 
 def find(path: str | os.PathLike[str] = "mnist.npz") -> Path | None:
@@ -73,15 +62,4 @@ def find(path: str | os.PathLike[str] = "mnist.npz") -> Path | None:
     >>> mnist.find("no such file.npz") is None
     True
     """
-    return next((folder / path for folder in _folders() if (folder / path).is_file()), None)
-
-
-def _folders() -> Iterator[Path]:
-    if data := os.environ.get("FASTCNN_DATA_DIR"):
-        yield Path(data)
-    yield _keras_cache()
-
-
-def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path(os.path.expanduser("~"), ".keras")) / "datasets"
+    return _files.find(path)

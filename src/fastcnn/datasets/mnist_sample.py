@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastcnn.datasets import _digits
+from fastcnn.datasets import _pairs
 
 __all__ = ["PATH", "load_data"]
 
@@ -12,7 +12,7 @@ __all__ = ["PATH", "load_data"]
 PATH = Path(__file__).with_name("mnist_sample.npz")
 
 
-def load_data() -> _digits.Digits:
+def load_data() -> _pairs.Pairs:
     """Return 5,000 digits of MNIST to train with and 1,000 to test with, as many of each class; no network is needed.
 
     The first are a part of MNIST's own training set and the others of its test set, chosen at random and left in MNIST's order.
@@ -29,4 +29,4 @@ def load_data() -> _digits.Digits:
     >>> x_train.shape, x_test.shape
     ((5000, 28, 28), (1000, 28, 28))
     """
-    return _digits.read(PATH)
+    return _pairs.read_digits(PATH)

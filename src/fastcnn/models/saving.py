@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, layers, optimizers, random
-from fastcnn.io import archive
+from fastcnn.io import model_file
 from fastcnn.layers.base import Layer
 from fastcnn.models.naming import below, under
 from fastcnn.training import Trainer
@@ -39,7 +39,17 @@ def layer_from(entry: Any, custom_objects: Mapping[str, type[Layer]] | None) -> 
 
 
 class Saving(Trainer):
-    """What a model can do with files."""
+    """What a model can do with files.
+
+    Attributes
+    ----------
+    class_names : list of str
+        What the outputs are called, if they are classes with names; kept in files.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.class_names: list[str] = []
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -56,7 +66,7 @@ class Saving(Trainer):
         Parameters
         ----------
         path : path-like
-            A file that is there is replaced once the new one is whole.
+            Ends in ``.safetensors``. A file that is there is replaced once the new one is whole.
 
         Raises
         ------
@@ -65,11 +75,12 @@ class Saving(Trainer):
         """
         training, state = self._training_state()
         arrays = under("weights", self.weights) | under("training", state)
-        archive.write(path, arrays, {"format": _FORMAT, "model": _registry.serialize(self), "training": training})
+        config = {"format": _FORMAT, "model": _registry.serialize(self), "class_names": self.class_names, "training": training}
+        model_file.write(path, arrays, config)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights alone to `path`."""
-        archive.write(path, under("weights", self.weights))
+        """Write the weights alone to `path`, which ends in ``.safetensors``."""
+        model_file.write(path, under("weights", self.weights))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read the weights that `save` or `save_weights` wrote, for layers of the same names and shapes.
@@ -79,19 +90,19 @@ class Saving(Trainer):
         ValueError
             For a file that is broken or does not fit; the weights are as before then.
         """
-        arrays, _ = archive.read(path)
+        arrays, _ = model_file.read(path)
         self._load_named_weights(path, arrays)
 
     def _load_named_weights(self, path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
         named, wanted = below("weights", arrays), self.weights
-        with archive.refusing(path, "the weights of this model"):
+        with model_file.refusing(path, "the weights of this model"):
             if named.keys() != wanted.keys():
                 raise ValueError(f"it has {list(named)}, not {list(wanted)}")
             self._set_named_weights(named)
 
     def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
-        arrays, config = archive.read(path)
-        with archive.refusing(path, "a checkpoint of a training of this model"):
+        arrays, config = model_file.read(path)
+        with model_file.refusing(path, "a checkpoint of a training of this model"):
             training, state = config["training"], below("training", arrays)
             epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
             callbacks: dict[str, Any] = _unpacked(training["callbacks"], state)
@@ -192,19 +203,22 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type[L
     >>> import fastcnn as keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model.save(os.path.join(folder, "small.npz"))
-    ...     copy = keras.load_model(os.path.join(folder, "small.npz"))
+    ...     model.save(os.path.join(folder, "small.safetensors"))
+    ...     copy = keras.load_model(os.path.join(folder, "small.safetensors"))
     >>> bool((copy.get_weights()[0] == model.get_weights()[0]).all())
     True
     """
-    arrays, config = archive.read(path)
-    with archive.refusing(path, "a fastcnn model"):
+    arrays, config = model_file.read(path)
+    with model_file.refusing(path, "a fastcnn model"):
         if not isinstance(config, dict) or config.get("format") != _FORMAT:
             raise ValueError(f"its configuration is not of format {_FORMAT}")
         model = layer_from(config["model"], custom_objects)
         if not isinstance(model, Saving):
             raise ValueError(f"it holds a layer, {model.name!r}")
         model._set_named_weights(below("weights", arrays))
+        model.class_names = [str(name) for name in config["class_names"]]
+        if model.class_names and model.output_shape != (None, len(model.class_names)):
+            raise ValueError(f"it names {len(model.class_names)} classes, but its output is {model.output_shape}")
         if compile and config["training"] is not None:
             model._restore_training_state(config["training"], below("training", arrays))
     return model
