@@ -22,11 +22,20 @@ def _shown(shape: OutputShape) -> str:
     return str(tuple("N" if size is None else size for size in shape)).replace("'N'", "N")
 
 
+def predictions(y_pred: ArrayLike) -> np.ndarray:
+    """Return `y_pred` as float32, as a model gives it."""
+    result = _validate.array(y_pred, "y_pred", range(1, 33))
+    _validate.not_empty(result.shape, "y_pred", first=1)
+    return _validate.contiguous(result, np.float32)
+
+
 def like_outputs(y_true: ArrayLike, output_shape: OutputShape, name: str = "y") -> np.ndarray:
-    """Return `y_true` as float32 in `output_shape`, of which it may lack a last axis of length 1."""
+    """Return `y_true` as float32 in `output_shape`; a last axis of length 1 may be missing, or too many."""
     targets = _validate.array(y_true, name, range(1, 33))
-    if targets.ndim == len(output_shape) - 1 and output_shape[-1] == 1:
+    if output_shape[-1] == 1 and targets.ndim == len(output_shape) - 1:
         targets = targets[..., None]
+    elif targets.shape[-1] == 1 and targets.ndim == len(output_shape) + 1:
+        targets = targets[..., 0]
     if not _fits(targets.shape, output_shape):
         raise ValueError(f"{name} must have the shape of the outputs, {_shown(output_shape)}, got {targets.shape}")
     return _validate.contiguous(targets, np.float32)

@@ -71,7 +71,7 @@ class Loss(_registry.Configurable):
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the loss of the predictions `y_pred` for the targets `y_true`, as `value_and_gradient` does."""
-        predictions = _validate.contiguous(_validate.array(y_pred, "y_pred", range(1, 33)), np.float32)
+        predictions = _targets.predictions(y_pred)
         _validate.not_empty(predictions.shape, "y_pred")
         return self.value_and_gradient(self.check_targets(y_true, predictions.shape), predictions, sample_weight)[0]
 
