@@ -128,6 +128,13 @@ def test_without_positives_or_negatives_nothing_is_divided_by_zero(kind, target,
         assert_same_results(metrics.AUC(curve="PR"), keras.metrics.AUC(curve="PR"), data)
 
 
+def test_a_prediction_at_the_threshold_is_not_above_it(keras):
+    """Though 0.3 in float32 is above 0.3 in float64."""
+    data = [(np.ones(2, np.float32), np.array([0.3, 0.4], np.float32), None)]
+    assert_same_results(metrics.Recall(0.3), keras.metrics.Recall(0.3), data)
+    assert_same_results(metrics.BinaryAccuracy(threshold=0.3), keras.metrics.BinaryAccuracy(threshold=0.3), data)
+
+
 def test_predictions_that_are_not_numbers_are_above_no_threshold():
     for kind, result in ((metrics.Precision, 1.0), (metrics.Recall, 0.5), (metrics.AUC, 0.75)):
         metric = kind()

@@ -189,7 +189,7 @@ class AUC(_ThresholdMetric):
         fp, tp = self._above()
         negatives, positives = self._weights.sum(axis=1)
         if self.curve == "ROC":
-            return float(-np.trapezoid(_divide(tp, positives), _divide(fp, negatives)))
+            return float(np.trapezoid(_divide(tp, positives)[::-1], _divide(fp, negatives)[::-1]))
         predicted = tp + fp
         slope = _divide(np.diff(tp), np.diff(predicted))
         growth = np.log(_divide(predicted[:-1], predicted[1:]), out=np.zeros_like(slope), where=predicted[1:] > 0)
