@@ -7,7 +7,7 @@ import pytest
 from compare import assert_close, error_bound
 from kernels import winograd
 
-from fastcnn import datasets, layers, losses, models, optimizers, random
+from fastcnn import datasets, layers, models, optimizers, random
 from fastcnn.layers.activated import ActivatedLayer
 
 #: name: (a layer, from Keras's module or from ours; the shape of an input).
@@ -257,32 +257,6 @@ def test_optimizers_make_the_steps_of_keras(name, options, keras):
         path = path + np.abs(weights - before) / (1 - getattr(ours, "beta_2", 0.0) ** step)
     assert ours.iterations == steps
     assert_close(weights, variable.numpy(), terms=steps, scale=path)
-
-
-@pytest.mark.parametrize("name", ["SparseCategoricalCrossentropy", "CategoricalCrossentropy", "MeanSquaredError"])
-@pytest.mark.parametrize("kind", ["probabilities", "clipped probabilities", "not quite probabilities", "logits"])
-def test_losses_and_their_gradients_are_those_of_keras(name, kind, keras, tensorflow):
-    rng = np.random.default_rng(6)
-    outputs = rng.normal(size=(4, 3, 5)).astype(np.float32)
-    options = {"from_logits": True} if kind == "logits" and "entropy" in name else {}
-    if "probabilities" in kind:
-        outputs = np.exp(outputs) / (np.exp(outputs).sum(-1, keepdims=True) if kind != "not quite probabilities" else 4)
-    if kind == "clipped probabilities":
-        outputs[0, 0], outputs[1, 1] = [1, 0, 0, 0, 0], [0, 0, 1e-9, 0.5, 0.5]
-    labels = rng.integers(0, 5, (4, 3))
-    labels[0, 0], labels[1, 1] = 2, 2
-    targets = labels if name.startswith("Sparse") else rng.dirichlet(np.ones(5), (4, 3)).astype(np.float32)
-    theirs, ours = getattr(keras.losses, name)(**options), getattr(losses, name)(**options)
-    with tensorflow.GradientTape() as tape:
-        predictions = tensorflow.constant(outputs)
-        tape.watch(predictions)
-        loss = theirs(targets, predictions)
-    expected = tape.gradient(loss, predictions).numpy()
-    value, gradient = ours.value_and_gradient(ours.check_targets(targets, (None, 3, 5)), outputs)
-    assert ours(targets, outputs) == value
-    assert_close(np.float32(value), loss.numpy(), terms=outputs.size, scale=np.abs(loss.numpy()) + 1)
-    # Every element is a difference of parts that are at most as large as the largest in its row, and those of a loss at most 1 / N.
-    assert_close(gradient, expected, terms=2 * outputs.shape[-1], scale=np.abs(expected).max(axis=-1, keepdims=True) + 1 / labels.size)
 
 
 @pytest.mark.parametrize("name", ["Conv2D", "MaxPooling2D", "AveragePooling2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense", "Flatten"])

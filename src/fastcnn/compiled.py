@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _registry, _validate, losses
 from fastcnn import metrics as _metrics
 from fastcnn.graph import Graph
+from fastcnn.metrics.base import BatchMean
 from fastcnn.objective import Objective, Result
 
 
@@ -37,7 +38,7 @@ class Compiled:
 
     def __init__(self, graph: Graph, loss: Any, metrics: Any, loss_weights: Any) -> None:
         self.names = [tensor.name for tensor in graph.outputs]
-        self.shapes = [tensor.shape for tensor in graph.outputs]
+        self.input_shapes, self.shapes = [tensor.shape for tensor in graph.inputs], [tensor.shape for tensor in graph.outputs]
         several = len(self.names) > 1
         chosen = by_name(loss, self.names, "loss") if isinstance(loss, list | tuple | Mapping) and several else [loss] * len(self.names)
         self.losses = [None if each is None else losses.get(each) for each in chosen]
@@ -45,8 +46,8 @@ class Compiled:
         self.objective = Objective(graph, self.losses, [1.0 if share is None else float(share) for share in shares])
         several_metrics = several and isinstance(metrics, list | tuple | Mapping) and bool(metrics)
         self._identifiers = by_name(metrics, self.names, "metrics") if several_metrics else [metrics or []] * len(self.names)
-        self.loss_mean = _metrics.Mean("loss")
-        self._loss_means = [_metrics.Mean(f"{name}_loss") for name in self.names] if several else []
+        self._loss = BatchMean("loss")
+        self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
         self.metrics: list[list[_metrics.Metric]] | None = None
 
     def check_targets(self, y: Any) -> tuple[np.ndarray | None, ...]:
@@ -64,7 +65,16 @@ class Compiled:
                 [_metrics.get(name, (0,) if target is None else target.shape, shape) for name in as_list(identifiers)]
                 for identifiers, target, shape in zip(self._identifiers, targets, self.shapes, strict=True)
             ]
+            self._try_metrics(self.metrics, targets)
         return targets
+
+    def _try_metrics(self, metrics: list[list[_metrics.Metric]], targets: Sequence[np.ndarray | None]) -> None:
+        """Refuse metrics that do not fit, before anything is trained."""
+        for each, target, shape in zip(metrics, targets, self.shapes, strict=True):
+            if target is not None and len(target):
+                for metric in each:
+                    metric.update_state(target[:1], np.zeros((1, *(size or 0 for size in shape[1:])), np.float32))
+                    metric.reset_state()
 
     def reset(self) -> None:
         """Begin new means."""
@@ -73,9 +83,9 @@ class Compiled:
 
     def update(self, result: Result, ys: Sequence[np.ndarray | None], count: int, penalty: float) -> None:
         """Take a batch of `count` samples into the means."""
-        self.loss_mean.update_state(result.loss + penalty, count)
-        for mean, loss in zip(self._loss_means, result.losses, strict=False):
-            mean.update_state(loss, count)
+        self._loss.add(result.loss + penalty, count)
+        for mean, loss in zip(self._losses, result.losses, strict=False):
+            mean.add(loss, count)
         for metrics, y, predictions in zip(self.metrics or [], ys, result.predictions, strict=True):
             if y is not None:
                 for metric in metrics:
@@ -84,10 +94,15 @@ class Compiled:
     def all_metrics(self) -> dict[str, Any]:
         """Return the means and metrics by their names in a history."""
         prefixes = [f"{name}_" for name in self.names] if len(self.names) > 1 else [""]
-        means = {mean.name: mean for mean in (self.loss_mean, *self._loss_means)}
-        return means | {
-            prefix + metric.name: metric for prefix, metrics in zip(prefixes, self.metrics or [], strict=False) for metric in metrics
-        }
+        found: dict[str, Any] = {mean.name: mean for mean in (self._loss, *self._losses)}
+        for prefix, metrics in zip(prefixes, self.metrics or [], strict=False):
+            for metric in metrics:
+                number, name = 0, prefix + metric.name
+                while name in found:
+                    number += 1
+                    name = f"{prefix}{metric.name}_{number}"
+                found[name] = metric
+        return found
 
     def means(self) -> dict[str, float]:
         """Return the losses and the metrics so far."""

@@ -2,55 +2,104 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate, ops
+from fastcnn import _registry, _targets, _validate
+from fastcnn.ops.dense import softmax_cross_entropies
 
-__all__ = ["CategoricalCrossentropy", "Loss", "MeanSquaredError", "SparseCategoricalCrossentropy", "get"]
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "get",
+]
 
 #: Keras keeps probabilities this far from 0 and 1 before it takes their logarithm.
-EPSILON = np.float32(1e-7)
+EPSILON = 1e-7
 
 
 class Loss(_registry.Configurable):
-    """The base of all losses. A subclass gives `check_targets` and `value_and_gradient`."""
+    """The base of all losses. A subclass gives `losses_and_slopes`, and `check_targets` if targets have not the outputs' shape.
 
-    def check_targets(self, y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> np.ndarray:
-        """Return `y_true` in the form that `value_and_gradient` takes, if it fits outputs of `output_shape` (None, ...)."""
+    Examples
+    --------
+    A loss of one's own:
+
+    >>> import numpy as np
+    >>> from fastcnn.losses import Loss
+    >>> class LogCosh(Loss):
+    ...     def losses_and_slopes(self, y_true, y_pred):
+    ...         error = y_pred - y_true
+    ...         return np.log(np.cosh(error)).mean(axis=-1), np.tanh(error) / error.shape[-1]
+    >>> round(LogCosh()([[0.0, 1.0]], [[2.0, 1.0]]), 4)
+    0.6625
+    """
+
+    def check_targets(self, y_true: ArrayLike, output_shape: _targets.OutputShape) -> np.ndarray:
+        """Return `y_true` in the form that `losses_and_slopes` takes, here float32, if it fits outputs of `output_shape` (None, ...)."""
+        return _targets.like_outputs(y_true, output_shape)
+
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the loss of each prediction, (N, ...) for `y_pred` (N, ..., C), and their derivatives by it, (N, ..., C)."""
         raise NotImplementedError
 
-    def value_and_gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the mean loss and its gradient by `y_pred`; `y_true` has passed `check_targets`."""
-        raise NotImplementedError
+    def value_and_gradient(
+        self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Return the sum of the weighted losses divided by their number, and its gradient by `y_pred`.
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> float:
-        """Return the mean loss of the predictions `y_pred` for the targets `y_true`."""
-        predictions = _validate.contiguous(_validate.array(y_pred, "y_pred", range(1, 33)), np.float32)
-        targets = self.check_targets(y_true, (None, *predictions.shape[1:]))
-        if len(targets) != len(predictions):
-            raise ValueError(f"y_true must have as many entries as y_pred, got {len(targets)} and {len(predictions)}")
-        return self.value_and_gradient(targets, predictions)[0]
+        Parameters
+        ----------
+        y_true, y_pred : ndarray
+            Targets that have passed `check_targets`, and predictions, of float32.
+        sample_weight : array_like, optional
+            A weight for each sample, (N,), or for each loss.
+        """
+        losses, slopes = self.losses_and_slopes(y_true, y_pred)
+        if sample_weight is None:
+            return _mean(losses), slopes / losses.size
+        weights = _targets.weights(sample_weight, losses.shape, losses.dtype)
+        return _mean(losses * weights), slopes * (weights[..., None] / losses.size)
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the loss of the predictions `y_pred` for the targets `y_true`, as `value_and_gradient` does."""
+        predictions = _targets.predictions(y_pred)
+        _validate.not_empty(predictions.shape, "y_pred")
+        return self.value_and_gradient(self.check_targets(y_true, predictions.shape), predictions, sample_weight)[0]
 
     def fused_with(self, activation: str) -> Loss | None:
-        """Return this loss as a function of what goes into `activation`, or None where that is no better.
-
-        The gradient through a softmax and a cross-entropy is p - t, exact where p itself has underflowed.
-        """
+        """Return this loss as a function of what goes into `activation`, or None where that is no better."""
         return None
 
 
+def _mean(losses: np.ndarray) -> float:
+    return float(losses.mean(dtype=np.float64))
+
+
 class _Crossentropy(Loss):
-    """Cross-entropy of classes along the last axis."""
+    """A cross-entropy of probabilities, or of what goes into the activation that makes probabilities.
+
+    The gradient through both is p - t, exact where p itself has underflowed or is 1.
+    """
+
+    _activation = "softmax"
 
     def __init__(self, from_logits: bool = False) -> None:
         self.from_logits = _validate.boolean(from_logits, "from_logits")
 
     def fused_with(self, activation: str) -> Loss | None:
-        """Return this loss of the logits, if `activation` is "softmax"."""
-        return type(self)(from_logits=True) if activation == "softmax" and not self.from_logits else None
+        """Return this loss of the logits, if `activation` makes probabilities of them."""
+        if self.from_logits or activation != self._activation:
+            return None
+        return self.from_config(self.get_config() | {"from_logits": True})
 
 
 class SparseCategoricalCrossentropy(_Crossentropy):
@@ -73,37 +122,33 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     1.1769
     """
 
-    def check_targets(self, y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> np.ndarray:
+    def check_targets(self, y_true: ArrayLike, output_shape: _targets.OutputShape) -> np.ndarray:
         """Return `y_true` as int64 (N, ...)."""
-        labels = _validate.array(y_true, "y", range(1, 33))
-        if labels.ndim == len(output_shape) and labels.shape[-1] == 1:
-            labels = labels[..., 0]
-        if labels.shape[1:] != output_shape[1:-1]:
-            raise ValueError(
-                f"y must be the numbers of classes, of shape {('N', *output_shape[1:-1])}, got shape {labels.shape}; "
-                "for targets with one entry a class, use categorical_crossentropy"
-            )
-        with np.errstate(invalid="ignore"):  # a NaN is found out just below
-            numbers = labels.astype(np.int64)
-        classes = output_shape[-1] or 0
-        wrong = labels[(numbers != labels) | (numbers < 0) | (numbers >= classes)]
-        if wrong.size:
-            raise ValueError(f"y must hold whole numbers from 0 to {classes - 1}, got {wrong[0]}")
-        return numbers
+        return _targets.class_numbers(_targets.labels(y_true, output_shape), output_shape[-1] or 0)
 
-    def value_and_gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the mean loss and its gradient by `y_pred`."""
-        rows, labels = y_pred.reshape(-1, y_pred.shape[-1]), y_true.reshape(-1)
-        if self.from_logits:
-            loss, gradient = ops.softmax_cross_entropy(rows, labels)
-            return float(loss), gradient.reshape(y_pred.shape)
-        clipped, inside = _clip(rows)
-        total, true = clipped.sum(axis=1), clipped[np.arange(len(rows)), labels]
-        gradient = np.repeat(1 / total[:, None], rows.shape[1], axis=1)
-        gradient[np.arange(len(rows)), labels] -= 1 / true
-        gradient *= inside
-        gradient /= len(rows)
-        return float(np.mean(np.log(total) - np.log(true))), gradient.reshape(y_pred.shape)
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses of probabilities, and their derivatives."""
+        clipped, inside = _clip(y_pred)
+        total, labels = clipped.sum(axis=-1, keepdims=True), y_true[..., None]
+        true = np.take_along_axis(clipped, labels, axis=-1)
+        slopes = inside / total
+        true_slopes = np.take_along_axis(inside, labels, axis=-1) * (1 / total - 1 / true)
+        np.put_along_axis(slopes, labels, true_slopes, axis=-1)
+        return (np.log(total) - np.log(true))[..., 0], slopes
+
+    def value_and_gradient(
+        self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Return the loss and its gradient; of logits, both come from one kernel."""
+        if not self.from_logits:
+            return super().value_and_gradient(y_true, y_pred, sample_weight)
+        losses, gradient = softmax_cross_entropies(y_pred.reshape(-1, y_pred.shape[-1]), y_true.reshape(-1))
+        gradient = gradient.reshape(y_pred.shape)
+        if sample_weight is not None:
+            weights = _targets.weights(sample_weight, y_true.shape, losses.dtype)
+            losses *= weights.reshape(-1)
+            gradient *= weights[..., None]
+        return _mean(losses), gradient
 
 
 class CategoricalCrossentropy(_Crossentropy):
@@ -113,6 +158,8 @@ class CategoricalCrossentropy(_Crossentropy):
     ----------
     from_logits : bool, default False
         Whether predictions are what goes into a softmax, rather than probabilities.
+    label_smoothing : float, default 0
+        How much of each target, in [0, 1], is shared out evenly among the C classes.
 
     Notes
     -----
@@ -126,25 +173,66 @@ class CategoricalCrossentropy(_Crossentropy):
     1.1769
     """
 
-    def check_targets(self, y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> np.ndarray:
-        """Return `y_true` as float32 (N, ..., C)."""
-        return _dense_targets(y_true, output_shape)
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        super().__init__(from_logits)
+        self.label_smoothing = _registry.real(label_smoothing, "label_smoothing", 0, 1)
 
-    def value_and_gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the mean loss and its gradient by `y_pred`."""
-        count = y_pred.size // y_pred.shape[-1]
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses, and their derivatives."""
+        targets = _smooth(y_true, self.label_smoothing, 1 / y_pred.shape[-1])
         if self.from_logits:
             shifted = y_pred - y_pred.max(axis=-1, keepdims=True)
             logarithms = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-            gradient = np.exp(logarithms) * y_true.sum(axis=-1, keepdims=True) - y_true
+            slopes = np.exp(logarithms) * targets.sum(axis=-1, keepdims=True) - targets
         else:
             total = y_pred.sum(axis=-1, keepdims=True)
             probabilities = y_pred / total
             clipped, inside = _clip(probabilities)
             logarithms = np.log(clipped)
-            slope = -y_true / clipped * inside
-            gradient = (slope - np.sum(slope * probabilities, axis=-1, keepdims=True)) / total
-        return float(-np.sum(y_true * logarithms) / count), gradient / count
+            slopes = -targets / clipped * inside
+            slopes = (slopes - np.sum(slopes * probabilities, axis=-1, keepdims=True)) / total
+        return -np.sum(targets * logarithms, axis=-1), slopes
+
+
+class BinaryCrossentropy(_Crossentropy):
+    """Cross-entropy of outputs that are each a question of their own, with 0 or 1 as the target, or a probability.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Whether predictions are what goes into a sigmoid, rather than probabilities.
+    label_smoothing : float, default 0
+        How far targets, in [0, 1], are moved towards 0.5.
+
+    Notes
+    -----
+    Targets and predictions of one shape; targets may lack a last axis of length 1. Probabilities are kept within 1e-7 of 0 and 1,
+    as ``keras.losses.BinaryCrossentropy`` does.
+
+    Examples
+    --------
+    >>> from fastcnn.losses import BinaryCrossentropy
+    >>> round(BinaryCrossentropy()([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]), 4)
+    0.8149
+    """
+
+    _activation = "sigmoid"
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        super().__init__(from_logits)
+        self.label_smoothing = _registry.real(label_smoothing, "label_smoothing", 0, 1)
+
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses, and their derivatives."""
+        targets = _smooth(y_true, self.label_smoothing, 0.5)
+        if self.from_logits:
+            small = np.exp(-np.abs(y_pred))
+            losses = np.maximum(y_pred, 0) - y_pred * targets + np.log1p(small)
+            less_likely = small / (1 + small)  # the probability of the answer that the logit's sign speaks against
+            return _over_outputs(losses, np.where(y_pred >= 0, 1 - targets - less_likely, less_likely - targets))
+        clipped, inside = _clip(y_pred)
+        losses = -(targets * np.log(clipped) + (1 - targets) * np.log(1 - clipped))
+        return _over_outputs(losses, (clipped - targets) / (clipped * (1 - clipped)) * inside)
 
 
 class MeanSquaredError(Loss):
@@ -162,24 +250,73 @@ class MeanSquaredError(Loss):
     0.5
     """
 
-    def check_targets(self, y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> np.ndarray:
-        """Return `y_true` as float32 in the predictions' shape."""
-        return _dense_targets(y_true, output_shape)
-
-    def value_and_gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the mean loss and its gradient by `y_pred`."""
-        difference = y_pred - y_true
-        return float(np.mean(difference * difference)), difference * (2 / difference.size)
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses, and their derivatives."""
+        error = y_pred - y_true
+        return _over_outputs(error * error, 2 * error)
 
 
-def _dense_targets(y_true: ArrayLike, output_shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return `y_true` as float32 in the shape of the predictions, of which it may lack a last axis of length 1."""
-    targets = _validate.array(y_true, "y", range(1, 33))
-    if targets.ndim == len(output_shape) - 1 and output_shape[-1] == 1:
-        targets = targets[..., None]
-    if targets.ndim != len(output_shape) or targets.shape[1:] != output_shape[1:]:
-        raise ValueError(f"y must have the shape of the model's outputs, {('N', *output_shape[1:])}, got {targets.shape}")
-    return _validate.contiguous(targets, np.float32)
+class MeanAbsoluteError(Loss):
+    """The mean of the differences' sizes.
+
+    Notes
+    -----
+    Targets and predictions as for `MeanSquaredError`. Where there is no difference, the gradient is 0, as that of
+    ``keras.losses.MeanAbsoluteError``.
+
+    Examples
+    --------
+    >>> from fastcnn.losses import MeanAbsoluteError
+    >>> MeanAbsoluteError()([[0, 1], [0, 0]], [[3, 1], [1, 0]])
+    1.0
+    """
+
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses, and their derivatives."""
+        error = y_pred - y_true
+        return _over_outputs(np.abs(error), np.sign(error))
+
+
+class Huber(Loss):
+    """Half the squared difference where it is at most `delta`, and from there on in a straight line.
+
+    Parameters
+    ----------
+    delta : float, default 1
+
+    Notes
+    -----
+    Targets and predictions as for `MeanSquaredError`. Conventions are those of ``keras.losses.Huber``.
+
+    References
+    ----------
+    P. J. Huber: Robust estimation of a location parameter. Ann. Math. Statist. 35 (1964).
+
+    Examples
+    --------
+    >>> from fastcnn.losses import Huber
+    >>> Huber()([[0, 1]], [[3, 2]])
+    1.5
+    """
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = _registry.real(delta, "delta", 0, math.inf)
+
+    def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses, and their derivatives."""
+        error = y_pred - y_true
+        slopes = np.clip(error, -self.delta, self.delta)
+        return _over_outputs(slopes * (error - slopes / 2), slopes)
+
+
+def _over_outputs(losses: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means over the last axis of losses of each output by itself, and their derivatives, of the losses' own `slopes`."""
+    return losses.mean(axis=-1), slopes / losses.shape[-1]
+
+
+def _smooth(targets: np.ndarray, share: float, towards: float) -> np.ndarray:
+    """Return `targets` with that `share` of the way to `towards` gone."""
+    return targets * (1 - share) + share * towards if share else targets
 
 
 def _clip(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -188,7 +325,17 @@ def _clip(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return clipped, clipped == probabilities
 
 
-_CLASSES = _registry.table(SparseCategoricalCrossentropy, CategoricalCrossentropy, MeanSquaredError, mse=MeanSquaredError)
+_CLASSES = _registry.table(
+    SparseCategoricalCrossentropy,
+    CategoricalCrossentropy,
+    BinaryCrossentropy,
+    MeanSquaredError,
+    MeanAbsoluteError,
+    Huber,
+    bce=BinaryCrossentropy,
+    mse=MeanSquaredError,
+    mae=MeanAbsoluteError,
+)
 
 
 def get(identifier: Any) -> Loss:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -94,6 +94,10 @@ class Network:
     def fused(self) -> Network:
         """Return the network with those steps as one that can run as one."""
         return Network(_fused(self.steps, self.outputs), self.inputs, self.outputs)
+
+    def watched(self, watch: Callable[[Step], Operation]) -> Network:
+        """Return the network with what `watch` makes of each step in place of its operation."""
+        return Network([step._replace(operation=watch(step)) for step in self.steps], self.inputs, self.outputs)
 
     def final_activation(self, position: int) -> str:
         """Return the name of the activation that alone an output, the one at `position`, comes from; "linear" where there is none."""

@@ -74,7 +74,7 @@ class Objective:
                 losses.append(0.0)
                 gradients.append(None)
                 continue
-            value, gradient = loss.value_and_gradient(y, output, *(() if weights is None else (weights,)))
+            value, gradient = loss.value_and_gradient(y, output, weights)
             losses.append(value)
             gradients.append(gradient if share == 1 else gradient * np.float32(share))
         total = losses[0] if len(losses) == 1 and self._shares == [1.0] else sum(np.multiply(losses, self._shares).tolist())

@@ -197,10 +197,13 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
 
 def profile(graph: Graph, xs: Sequence[np.ndarray], seconds: float) -> Profile:
     """Pass `xs`, contiguous float32, through a network for about `seconds`, in inference and in training by turns."""
-    network, rng = Network.of(graph).fused(), np.random.default_rng(1)
-    watched = [_Watched(step) for step in network.steps]
-    steps = [step._replace(operation=each) for step, each in zip(network.steps, watched, strict=True)]
-    network = Network(steps, network.inputs, network.outputs)
+    watched: list[_Watched] = []
+
+    def watch(step: Step) -> _Watched:
+        watched.append(_Watched(step))
+        return watched[-1]
+
+    network, rng = Network.of(graph).fused().watched(watch), np.random.default_rng(1)
     draws, views = Draws(1, 0, np.arange(len(xs[0]))), FlatWeights(network.layers).gradient_views
     threads = _core.get_num_threads()
     block, order = np.ones((_COPIED_ROWS, _COPIED_BYTES), np.uint8), np.arange(_COPIED_ROWS)

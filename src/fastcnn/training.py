@@ -25,6 +25,7 @@ from fastcnn.random import Draws
 from fastcnn.sourcing import Sourcing
 
 if TYPE_CHECKING:
+    from fastcnn.memory import MemoryPlan
     from fastcnn.profiling import Profile
 
 Logs: TypeAlias = dict[str, float]
@@ -446,6 +447,37 @@ class Trainer(Layer):
         if session is None or session.batch_size < batch_size or not session.is_current:
             session = self._session = InferenceSession(self, max(batch_size, 1))
         return session
+
+    def memory_plan(self, batch_size: int = 32) -> MemoryPlan:
+        """Say how much memory a training step will take, before it runs.
+
+        Parameters
+        ----------
+        batch_size : int, default 32
+
+        Returns
+        -------
+        fastcnn.memory.MemoryPlan
+            Its `peak` is in bytes; what Python, the libraries and kernels' scratch (some megabytes) take is not in it.
+
+        Raises
+        ------
+        RuntimeError
+            Before `compile`.
+
+        Examples
+        --------
+        >>> from fastcnn import networks
+        >>> model = networks.mnist_network()
+        >>> model.compile("adam", "sparse_categorical_crossentropy")
+        >>> round(model.memory_plan(128).peak / 1e6)
+        8
+        """
+        from fastcnn.memory import memory_plan
+
+        batch_size = _validate.integer(batch_size, "batch_size", 1)
+        compiled, (optimizer, flat) = self._prepare(), self._prepare_weights()
+        return memory_plan(compiled, flat, optimizer, batch_size)
 
     def profile(self, x: ArrayLike, *, seconds: float = 1.0) -> Profile:
         """Find out where the time goes: for each layer its time, in inference and in training, its speed and what it moves.

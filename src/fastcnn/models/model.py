@@ -240,7 +240,7 @@ class Model(Saving):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type[Layer]] | None = None) -> Self:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
         """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
         made = {key: layer_from(entry, custom_objects) for key, entry in config["layers"].items()}
         nodes: list[Node] = []

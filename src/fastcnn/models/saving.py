@@ -29,7 +29,7 @@ def model_class(cls: Any) -> Any:
     return cls
 
 
-def layer_from(entry: Any, custom_objects: Mapping[str, type[Layer]] | None) -> Layer:
+def layer_from(entry: Any, custom_objects: Mapping[str, type] | None) -> Layer:
     """Return the layer or the model that `serialize` described."""
     if isinstance(entry, Mapping) and entry.get("class_name") in _MODELS:
         model: Layer = _MODELS[entry["class_name"]].from_config(entry["config"], custom_objects)
@@ -54,6 +54,11 @@ class Saving(Trainer):
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """The arrays that the layers compute with, by "layer/name"."""
+        raise NotImplementedError
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the outputs, with None for the batch; a list for several."""
         raise NotImplementedError
 
     def _set_named_weights(self, arrays: Mapping[str, Any]) -> None:
@@ -107,9 +112,9 @@ class Saving(Trainer):
             epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
             callbacks: dict[str, Any] = _unpacked(training["callbacks"], state)
             self._restore_progress(training, state)
-            metrics = self._prepare().all_metrics()
-            for name, metric in metrics.items() if step else ():
-                metric.set_state(below(f"metrics/{name}", state))
+            states = _unpacked(training["metric_states"], state)
+            for name, metric in self._prepare().all_metrics().items() if step else ():
+                metric.set_state(states[name])
             random.set_seed(training["seed"])
         self._load_named_weights(path, arrays)
         return epoch, step, callbacks
@@ -131,8 +136,8 @@ class Saving(Trainer):
         if self._callbacks is not None:
             config["position"] = self._position
             config["callbacks"] = _packed(self._callbacks.get_state(), "callbacks", arrays)
-            for name, metric in self._prepare().all_metrics().items():
-                arrays |= {f"metrics/{name}/{key}": np.asarray(value) for key, value in metric.get_state().items()}
+            states = {name: metric.get_state() for name, metric in self._prepare().all_metrics().items()}
+            config["metric_states"] = _packed(states, "metrics", arrays)
         return config, arrays
 
     def _restore_training_state(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -158,6 +163,15 @@ class Saving(Trainer):
         self.optimizer, self._epochs = optimizer, epochs
 
 
+def _with_own(value: Any, custom_objects: Mapping[str, Any]) -> Any:
+    """Return `value` with the objects, of one's own classes, that dictionaries in it describe."""
+    if isinstance(value, Mapping):
+        if value.get("class_name") in custom_objects:
+            return custom_objects[value["class_name"]].from_config(value["config"])
+        return {key: _with_own(entry, custom_objects) for key, entry in value.items()}
+    return [_with_own(entry, custom_objects) for entry in value] if isinstance(value, list) else value
+
+
 def _packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """Return `value` with a reference for every array in it, which goes to `arrays` under a name that begins with `name`."""
     if isinstance(value, np.ndarray):
@@ -175,14 +189,14 @@ def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return [_unpacked(entry, arrays) for entry in value] if isinstance(value, list) else value
 
 
-def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type[Layer]] | None = None, compile: bool = True) -> Any:
+def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] | None = None, compile: bool = True) -> Any:
     """Read a model that `Model.save` wrote.
 
     Parameters
     ----------
     path : path-like
     custom_objects : dict of str to type, optional
-        The classes of layers of one's own, by name.
+        The classes of layers, losses and metrics of one's own, by name.
     compile : bool, default True
         Whether to take up the training where it was, if the model had been compiled.
 
@@ -220,5 +234,5 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type[L
         if model.class_names and model.output_shape != (None, len(model.class_names)):
             raise ValueError(f"it names {len(model.class_names)} classes, but its output is {model.output_shape}")
         if compile and config["training"] is not None:
-            model._restore_training_state(config["training"], below("training", arrays))
+            model._restore_training_state(_with_own(config["training"], custom_objects or {}), below("training", arrays))
     return model

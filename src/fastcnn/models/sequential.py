@@ -128,7 +128,7 @@ class Sequential(Model):
         return {"name": self.name, "input_shape": shape, "layers": [_registry.serialize(layer) for layer in self.layers]}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type[Layer]] | None = None) -> Self:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
         """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
         model = cls([layer_from(entry, custom_objects) for entry in config["layers"]], config["name"])
         if config["input_shape"] is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,14 +17,21 @@ DATA_FORMATS = ("channels_last", "channels_first")
 SHAPES_KEPT = 256
 
 #: Results from so many bytes on lie in memory that is kept and used again; below, NumPy's own is as fast.
-_LARGE = 1 << 16
+SMALL_BYTES = 1 << 16
+
+
+#: Called with every array that is to be a result: for those who want to know what memory is taken.
+watchers: list[Callable[[np.ndarray], Any]] = []
 
 
 def empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """An uninitialised array for a result."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    return np.ndarray(shape, dtype, memoryview(_core.Memory(size))) if size >= _LARGE else np.empty(shape, dtype)
+    result = np.ndarray(shape, dtype, memoryview(_core.Memory(size))) if size >= SMALL_BYTES else np.empty(shape, dtype)
+    for watch in watchers:
+        watch(result)
+    return result
 
 
 def outputs(out: Sequence[np.ndarray], dtype: np.dtype, **shapes: Sequence[int]) -> list[np.ndarray]:

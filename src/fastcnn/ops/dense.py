@@ -258,6 +258,12 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     (0.693147, array([[-0.25,  0.25],
            [ 0.25, -0.25]]))
     """
+    losses, dlogits = softmax_cross_entropies(logits, labels)
+    return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits
+
+
+def softmax_cross_entropies(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """As `softmax_cross_entropy`, with the loss of each row, an ndarray of shape (N,), in place of their mean."""
     scores, classes = _validate.array(logits, "logits", (2,)), _validate.array(labels, "labels", (1,))
     if classes.dtype.kind not in "iu" and classes.size:
         raise TypeError(f"labels must be integers, got dtype {classes.dtype}")
@@ -267,4 +273,4 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     n, k = scores.shape
     losses, dlogits = empty((n,), dtype), empty((n, k), dtype)
     _core.softmax_cross_entropy(n, k, _validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64), losses, dlogits)
-    return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits
+    return losses, dlogits

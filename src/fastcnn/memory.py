@@ -1,0 +1,193 @@
+"""How much memory a training step will take: what `model.memory_plan` returns."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastcnn import random
+from fastcnn.flat_weights import FlatWeights
+from fastcnn.graph import Shape
+from fastcnn.network import Operation, Step
+from fastcnn.ops import _images
+from fastcnn.ops._images import SMALL_BYTES
+from fastcnn.ops.steps import KernelStep
+from fastcnn.random import Draws
+
+if TYPE_CHECKING:
+    from fastcnn.compiled import Compiled
+    from fastcnn.optimizers import Optimizer
+
+
+class MemoryPlan(NamedTuple):
+    """The bytes that a training step takes; printed, a table.
+
+    Attributes
+    ----------
+    batch_size : int
+    weights, gradients, optimizer : int
+        What is there between the steps, too.
+    activations : int
+        The most that the inputs, the outputs of layers, what gradients need of them, and gradients of outputs take at one moment, with
+        the memory that is kept from one to the next.
+    """
+
+    batch_size: int
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def peak(self) -> int:
+        """The sum."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+    def __str__(self) -> str:
+        """Return a row for each part."""
+        rows = [(name, getattr(self, name)) for name in self._fields[1:]] + [("peak", self.peak)]
+        return "\n".join([f"A training step of {self.batch_size} images", *(f"{name:<12}{value / 1e6:>10.2f} MB" for name, value in rows)])
+
+
+class _Ledger:
+    """What happens to arrays, in order: each time one comes up its number and bytes, and each time one goes its number alone."""
+
+    def __init__(self) -> None:
+        self._alive: dict[int, weakref.ref[np.ndarray]] = {}
+        self._count = 0
+        self.events: list[tuple[int, int | None]] = []
+
+    def enter(self, found: Any) -> None:
+        """Take up the arrays in `found`; those that are views count as what they look into."""
+        for array in _arrays(found):
+            owner = array
+            while isinstance(owner.base, np.ndarray):
+                owner = owner.base
+            if id(owner) not in self._alive:
+                self._alive[id(owner)] = weakref.ref(owner, self._remover(id(owner), self._count))
+                self.events.append((self._count, owner.nbytes))
+                self._count += 1
+
+    def _remover(self, key: int, number: int) -> Callable[[Any], None]:
+        def remove(_: Any) -> None:
+            del self._alive[key]
+            self.events.append((number, None))
+
+        return remove
+
+
+class _Buffers:
+    """Memory for results as csrc/buffers.c hands it out: what is given back is kept, and taken again by what fits."""
+
+    _KEPT_BYTES, _KEPT_BLOCKS = 256 << 20, 64
+
+    def __init__(self) -> None:
+        self._kept: list[int] = []
+        self._used: dict[int, int] = {}
+        self.peak = 0
+
+    def take(self, number: int, size: int) -> None:
+        """Find memory for array `number`."""
+        fitting = [block for block in self._kept if size <= block <= size + size // 4] if size >= SMALL_BYTES else []
+        if fitting:
+            self._kept.remove(min(fitting))
+        self._used[number] = min(fitting, default=size)
+        self.peak = max(self.peak, sum(self._used.values()) + sum(self._kept))
+
+    def give(self, number: int) -> None:
+        """Take back the memory of array `number`."""
+        block = self._used.pop(number)
+        if SMALL_BYTES <= block <= self._KEPT_BYTES // 2:
+            while self._kept and (len(self._kept) == self._KEPT_BLOCKS or sum(self._kept) + block > self._KEPT_BYTES):
+                self._kept.pop(0)
+            self._kept.append(block)
+
+
+def _arrays(found: Any) -> Iterator[np.ndarray]:
+    if isinstance(found, np.ndarray):
+        yield found
+    elif isinstance(found, tuple | list):
+        for each in found:
+            yield from _arrays(each)
+
+
+class _Noted:
+    """The operation of a step, whose arrays go into a ledger."""
+
+    def __init__(self, operation: Operation, ledger: _Ledger) -> None:
+        self._operation, self._ledger = operation, ledger
+        self.takes_many = operation.takes_many
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self._operation.compute_output_shape(input_shape)
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[KernelStep] | None:
+        return self._operation.kernel_steps(x)
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        return self._operation.algorithm(input_shape)
+
+    def infer(self, x: Any) -> np.ndarray:
+        return self._operation.infer(x)
+
+    def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        result = self._operation.forward(x, training)
+        self._ledger.enter(result)
+        return result
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Any) -> Any:
+        result = self._operation.backward(dy, cache, input_grad, out)
+        self._ledger.enter(result[0])
+        return result
+
+
+def _events(compiled: Compiled, flat: FlatWeights, batch_size: int) -> list[tuple[int, int | None]]:
+    """Make a step of zeros, without an update, and return what happened to arrays in it."""
+    ledger = _Ledger()
+
+    def note(step: Step) -> _Noted:
+        return _Noted(step.operation, ledger)
+
+    network = compiled.objective.network.watched(note)
+    xs = [np.zeros((batch_size, *_sizes(shape)), np.float32) for shape in compiled.input_shapes]
+    ledger.enter(xs)
+    _images.watchers.append(ledger.enter)
+    try:
+        outputs, caches = network.forward(xs, Draws(random.get_seed(), 0, np.arange(batch_size)))
+        gradients: list[np.ndarray | None] = [np.zeros_like(output) for output in outputs]
+        ledger.enter(gradients)
+        network.backward(gradients, caches, flat.gradient_views)
+    finally:
+        _images.watchers.remove(ledger.enter)
+    return ledger.events
+
+
+def memory_plan(compiled: Compiled, flat: FlatWeights, optimizer: Optimizer, batch_size: int) -> MemoryPlan:
+    """Return what a step of `batch_size` takes: found by steps of one and of two images, as all but the weights grows with their number."""
+    before = flat.gradients.copy()
+    one, two = (_events(compiled, flat, size) for size in (1, 2))
+    np.copyto(flat.gradients, before)
+    buffers = _Buffers()
+    for _ in range(2):  # the second step meets what the first has left
+        for (number, size), (_, double) in zip(one, two, strict=True):
+            if size is None or double is None:
+                buffers.give(number)
+            else:
+                buffers.take(number, size + (double - size) * (batch_size - 1))
+        for number in {number for number, size in one if size is not None} - {number for number, size in one if size is None}:
+            buffers.give(number)
+    weights = {id(weight): weight.nbytes for layer in compiled.objective.network.layers for weight in layer.weights.values()}
+    return MemoryPlan(
+        batch_size=batch_size,
+        weights=sum(weights.values()),
+        gradients=flat.gradients.nbytes,
+        optimizer=sum(slot.nbytes for slot in optimizer.slots.values()),
+        activations=buffers.peak,
+    )
+
+
+def _sizes(shape: Shape) -> list[int]:
+    return [size or 0 for size in shape[1:]]
