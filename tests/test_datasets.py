@@ -272,11 +272,8 @@ def test_without_a_network_the_ways_on_are_named(data, ways):
 
 
 @pytest.mark.parametrize(("name", "known"), KNOWN.items())
-def test_addresses_and_digests_are_those_of_keras(name, known):
-    spec = importlib.util.find_spec("keras")
-    if spec is None:
-        pytest.skip("keras is not installed")
-    source = (Path(spec.origin).parent / f"src/datasets/{name}.py").read_text()
+def test_addresses_and_digests_are_those_of_keras(name, known, keras):
+    source = (Path(keras.__file__).parent / f"src/datasets/{name}.py").read_text()
     for fact in known:
         assert fact in source
 
@@ -317,7 +314,7 @@ def test_clothes_are_looked_for_in_three_folders(tmp_path, monkeypatch, clothes,
         assert ours.flags.writeable
 
 
-def test_clothes_are_downloaded_to_keras_cache_and_keras_reads_the_same(tmp_path, monkeypatch, server, clothes):
+def test_clothes_are_downloaded_to_keras_cache_and_keras_reads_the_same(tmp_path, monkeypatch, server, clothes, keras):
     put(server.folder, clothes)
     monkeypatch.setattr(fashion_mnist, "URL", server.url)
     monkeypatch.setattr(fashion_mnist, "SHA256", {name: hashlib.sha256(idx(array)).hexdigest() for name, array in clothes.items()})
@@ -325,9 +322,7 @@ def test_clothes_are_downloaded_to_keras_cache_and_keras_reads_the_same(tmp_path
     assert len(server.requests) == 4
     cache = tmp_path / "keras/datasets/fashion-mnist"
     assert {entry.name for entry in cache.iterdir()} == set(clothes)
-    pytest.importorskip("tensorflow")
-    from keras.src.datasets import fashion_mnist as theirs
-
+    theirs = keras.src.datasets.fashion_mnist
     monkeypatch.setattr(theirs, "get_file", lambda name, **others: str(cache / name))
     for our_pair, their_pair in zip(ours, theirs.load_data(), strict=True):
         for our, their in zip(our_pair, their_pair, strict=True):
@@ -403,7 +398,7 @@ def write_archive(path, pickles, monkeypatch):
     "place",
     ["own/cifar-10-python.tar.gz", "keras/datasets/cifar-10-batches-py-target_archive", "keras/datasets/cifar-10-batches-py.tar.gz"],
 )
-def test_things_are_as_keras_reads_them(tmp_path, monkeypatch, things, place):
+def test_things_are_as_keras_reads_them(tmp_path, monkeypatch, things, place, keras):
     monkeypatch.setenv("FASTCNN_DATA_DIR", str(tmp_path / "own"))
     pickles = {name: python2_pickle(batch) for name, batch in things.items()}
     write_archive(tmp_path / place, pickles, monkeypatch)
@@ -413,12 +408,9 @@ def test_things_are_as_keras_reads_them(tmp_path, monkeypatch, things, place):
     assert x_train[0, 5, 7].tolist() == first[b"data"][0].reshape(3, 32, 32)[:, 5, 7].tolist()
     assert y_train.shape == (20, 1)
     assert y_train.dtype == np.uint8
-    pytest.importorskip("tensorflow")
-    from keras.src.datasets.cifar import load_batch
-
     for number in range(1, 6):
         (tmp_path / "batch").write_bytes(pickles[f"data_batch_{number}"])
-        images, labels = load_batch(tmp_path / "batch")
+        images, labels = keras.src.datasets.cifar.load_batch(tmp_path / "batch")
         rows = slice(4 * number - 4, 4 * number)
         assert_same_bits(x_train[rows], np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
         assert y_train[rows, 0].tolist() == labels

@@ -1,9 +1,11 @@
 """Folders of pictures: what a picture becomes, which files are pictures, the split, and what is refused."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +127,15 @@ def test_no_program_is_run_for_a_picture(folder):
         image_folder(folder)
 
 
+def test_a_picture_that_says_it_is_vast_is_refused(folder):
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT"
+    (folder / "cats/vast.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"vast\.png' is no picture.*exceeds limit"):
+        image_folder(folder)
+
+
 # --- The data set --------------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +161,15 @@ def test_a_data_set_gives_pictures_one_by_one_in_slices_and_in_batches(folder):
     with pytest.raises(TypeError):
         data["0"]
     assert len(list(data)) == 12
+
+
+def test_classes_and_pixels_are_those_of_keras(folder, keras):
+    theirs = keras.utils.image_dataset_from_directory(folder, image_size=(30, 40), shuffle=False, batch_size=None, verbose=False)
+    data = image_folder(folder, (30, 40))
+    assert list(data.class_names) == theirs.class_names
+    for (x, y), (their_x, their_y) in zip(data, theirs.as_numpy_iterator(), strict=True):
+        assert_same_bits(np.rint(x * 255), their_x)
+        assert y == their_y
 
 
 def test_many_threads_may_read(folder):

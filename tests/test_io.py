@@ -129,7 +129,6 @@ def rewritten(path, change):
 CHANGES = {
     "a weight missing": lambda arrays, config: arrays.pop("weights/deep/kernel"),
     "a weight of another shape": lambda arrays, config: arrays.update({"weights/deep/kernel": np.zeros((2, 2, 3, 2))}),
-    "a weight of complex numbers": lambda arrays, config: arrays.update({"weights/deep/kernel": np.ones((2, 2, 3, 1), np.complex64)}),
     "another format": lambda arrays, config: config.update(format=99),
     "no model": lambda arrays, config: config.pop("model"),
     "an unknown layer": lambda arrays, config: config["model"]["config"]["layers"][0].update(class_name="Conv9D"),
