@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from compare import assert_same_bits
 
-from fastcnn import networks
+from fastcnn import layers, models, networks
 
 MEASURE = """
 import sys
@@ -66,4 +66,4 @@ def test_a_plan_tells_its_parts_and_changes_nothing():
 
 def test_a_plan_needs_to_know_the_optimizer():
     with pytest.raises(RuntimeError, match="compiled"):
-        networks.mnist_network().memory_plan(3)
+        models.Sequential([layers.Dense(2, input_shape=(3,))]).memory_plan(3)

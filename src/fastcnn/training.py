@@ -468,10 +468,8 @@ class Trainer(Layer):
         Examples
         --------
         >>> from fastcnn import networks
-        >>> model = networks.mnist_network()
-        >>> model.compile("adam", "sparse_categorical_crossentropy")
-        >>> round(model.memory_plan(128).peak / 1e6)
-        8
+        >>> round(networks.mnist_network().memory_plan(1000).peak / 1e6)
+        101
         """
         from fastcnn.memory import memory_plan
 
