@@ -14,8 +14,9 @@ from fastcnn.ops import updates
 SIZES = (0, *EDGES, 4095, 4096, 4097, 20_000)
 
 
-def sgd_by_numpy(weights, gradients, velocity, rate, momentum, nesterov):
+def sgd_by_numpy(weights, gradients, velocity, rate, momentum, nesterov, decay):
     """Return the weights and the velocity after the step."""
+    weights = weights - decay * weights
     if velocity is None:
         return weights - rate * gradients, None
     velocity = momentum * velocity - rate * gradients
@@ -24,34 +25,35 @@ def sgd_by_numpy(weights, gradients, velocity, rate, momentum, nesterov):
 
 @on_both_dtypes
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("momentum", "nesterov"), [(None, False), (0.9, False), (0.9, True)])
-def test_sgd_is_the_formula(isa, dtype, size, momentum, nesterov):
+@pytest.mark.parametrize(("momentum", "nesterov", "decay"), [(None, False, 0), (0.9, False, 0), (0.9, True, 0.25), (None, False, 0.25)])
+def test_sgd_is_the_formula(isa, dtype, size, momentum, nesterov, decay):
     rng = np.random.default_rng(size)
     weights, gradients, velocity = signed(rng, dtype, size, size, size)
     velocity = None if momentum is None else velocity
-    expected, moved = sgd_by_numpy(weights, gradients, velocity, dtype(0.1), dtype(momentum or 0), nesterov)
+    expected, moved = sgd_by_numpy(weights, gradients, velocity, dtype(0.1), dtype(momentum or 0), nesterov, dtype(decay))
     scale = np.abs(weights) + 2 * np.abs(gradients) + (0 if velocity is None else np.abs(velocity))
-    _core.sgd_step(size, gradients, 0.1, momentum or 0, nesterov, weights, velocity)
-    assert_close(weights, expected, terms=4, scale=scale)
+    _core.sgd_step(size, gradients, 0.1, momentum or 0, nesterov, decay, weights, velocity)
+    assert_close(weights, expected, terms=5, scale=scale)
     if velocity is not None:
         assert_close(velocity, moved, terms=2, scale=scale)
 
 
 @on_both_dtypes
 @pytest.mark.parametrize("size", SIZES)
-def test_adam_is_the_formula(isa, dtype, size):
+@pytest.mark.parametrize("decay", [0, 0.25])
+def test_adam_is_the_formula(isa, dtype, size, decay):
     rng = np.random.default_rng(size)
     weights, gradients, mean, square = signed(rng, dtype, size, size, size, size)
     square = np.abs(square)
     rate, share_1, share_2, epsilon = map(dtype, (0.01, 0.2, 0.1, 1e-3))
     new_mean, new_square = mean + share_1 * (gradients - mean), square + share_2 * (gradients * gradients - square)
-    expected = weights - rate * new_mean / (np.sqrt(new_square) + epsilon)
+    expected = weights - dtype(decay) * weights - rate * new_mean / (np.sqrt(new_square) + epsilon)
     scale = np.abs(weights) + rate * (np.abs(mean) + np.abs(gradients)) / (np.sqrt(new_square) + epsilon)
     squares = square + gradients * gradients
-    _core.adam_step(size, gradients, 0.01, 0.2, 0.1, 1e-3, weights, mean, square)
+    _core.adam_step(size, gradients, 0.01, 0.2, 0.1, 1e-3, decay, weights, mean, square)
     assert_close(mean, new_mean, terms=3, scale=np.abs(gradients) + 2 * np.abs(new_mean - mean) + np.abs(new_mean))
     assert_close(square, new_square, terms=3, scale=squares)
-    assert_close(weights, expected, terms=8, scale=scale)
+    assert_close(weights, expected, terms=9, scale=scale)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -67,14 +69,21 @@ def test_a_bad_gradient_spoils_its_own_weight_alone(isa, bad):
         assert sorted(np.flatnonzero(~np.isfinite(weights))) == [3, 69]
 
 
+def test_without_decay_infinity_stays(isa):
+    weights, (gradients, *state) = np.full(70, np.inf, np.float32), np.ones((3, 70), np.float32)
+    updates.sgd_step(weights, gradients, None, 0.1)
+    updates.adam_step(weights, gradients, *state, 0.1, (0.1, 0.1), 1e-3)
+    assert (weights == np.inf).all()
+
+
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_a_step_has_the_same_bits_on_any_number_of_threads(isa, threads):
     def stepped(count):
         weights, gradients, mean, square = signed(np.random.default_rng(1), np.float32, *[50_001] * 4)
         square = np.abs(square)
         with fastcnn.num_threads(count):
-            updates.adam_step(weights, gradients, mean, square, 0.1, (0.1, 0.1), 1e-3)
-            updates.sgd_step(weights, gradients, mean, 0.1, 0.9)
+            updates.adam_step(weights, gradients, mean, square, 0.1, (0.1, 0.1), 1e-3, 0.01)
+            updates.sgd_step(weights, gradients, mean, 0.1, 0.9, decay=0.01)
         return np.stack([weights, mean, square])
 
     assert_same_bits(stepped(threads), stepped(1))

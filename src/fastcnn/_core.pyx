@@ -418,30 +418,31 @@ def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses,
     check(status, f"labels must be in [0, {columns}), the classes of logits")
 
 
-def sgd_step(int64_t n, gradients, double rate, double momentum, bint nesterov, weights, velocity):
+def sgd_step(int64_t n, gradients, double rate, double momentum, bint nesterov, double decay, weights, velocity):
     """weights and velocity (n), or None, move as gradients (n) say."""
     cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), velocity_ = Array(velocity, True)
     with nogil:
         if gradients_.is_double():
             fcnn_sgd_step_f64(
-                n, <double *>gradients_.data(), rate, momentum, nesterov, <double *>weights_.data(), <double *>velocity_.data())
+                n, <double *>gradients_.data(), rate, momentum, nesterov, decay, <double *>weights_.data(), <double *>velocity_.data())
         else:
             fcnn_sgd_step_f32(
-                n, <float *>gradients_.data(), <float>rate, <float>momentum, nesterov, <float *>weights_.data(), <float *>velocity_.data())
+                n, <float *>gradients_.data(), <float>rate, <float>momentum, nesterov, <float>decay, <float *>weights_.data(),
+                <float *>velocity_.data())
 
 
-def adam_step(int64_t n, gradients, double rate, double share_1, double share_2, double epsilon, weights, mean, square):
+def adam_step(int64_t n, gradients, double rate, double share_1, double share_2, double epsilon, double decay, weights, mean, square):
     """weights, mean and square (n) move as gradients (n) say."""
     cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), mean_ = Array(mean, True), square_ = Array(square, True)
     with nogil:
         if gradients_.is_double():
             fcnn_adam_step_f64(
-                n, <double *>gradients_.data(), rate, share_1, share_2, epsilon, <double *>weights_.data(), <double *>mean_.data(),
-                <double *>square_.data())
+                n, <double *>gradients_.data(), rate, share_1, share_2, epsilon, decay, <double *>weights_.data(),
+                <double *>mean_.data(), <double *>square_.data())
         else:
             fcnn_adam_step_f32(
-                n, <float *>gradients_.data(), <float>rate, <float>share_1, <float>share_2, <float>epsilon, <float *>weights_.data(),
-                <float *>mean_.data(), <float *>square_.data())
+                n, <float *>gradients_.data(), <float>rate, <float>share_1, <float>share_2, <float>epsilon, <float>decay,
+                <float *>weights_.data(), <float *>mean_.data(), <float *>square_.data())
 
 
 def gather_rows(int64_t count, int64_t rows, int64_t row_bytes, data, indices, to):

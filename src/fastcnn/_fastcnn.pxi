@@ -98,14 +98,16 @@ cdef extern from "fastcnn.h" nogil:
         int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits)
     int fcnn_softmax_cross_entropy_f64(
         int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits)
-    int fcnn_sgd_step_f32(int64_t n, const float *gradients, float rate, float momentum, bint nesterov, float *weights, float *velocity)
-    int fcnn_sgd_step_f64(int64_t n, const double *gradients, double rate, double momentum, bint nesterov, double *weights, double *velocity)
+    int fcnn_sgd_step_f32(
+        int64_t n, const float *gradients, float rate, float momentum, bint nesterov, float decay, float *weights, float *velocity)
+    int fcnn_sgd_step_f64(
+        int64_t n, const double *gradients, double rate, double momentum, bint nesterov, double decay, double *weights, double *velocity)
     int fcnn_adam_step_f32(
-        int64_t n, const float *gradients, float rate, float share_1, float share_2, float epsilon, float *weights, float *mean,
-        float *square)
+        int64_t n, const float *gradients, float rate, float share_1, float share_2, float epsilon, float decay, float *weights,
+        float *mean, float *square)
     int fcnn_adam_step_f64(
-        int64_t n, const double *gradients, double rate, double share_1, double share_2, double epsilon, double *weights, double *mean,
-        double *square)
+        int64_t n, const double *gradients, double rate, double share_1, double share_2, double epsilon, double decay, double *weights,
+        double *mean, double *square)
     int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *data, const int64_t *indices, void *to)
     double fcnn_fma_rounds_f32(int64_t rounds)
     double fcnn_fma_rounds_f64(int64_t rounds)

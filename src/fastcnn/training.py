@@ -106,7 +106,7 @@ class Trainer:
         assert self.optimizer is not None
         if self._flat is None:
             self._flat = FlatWeights(self.layers)
-            self.optimizer.build(self._flat.weights.size)
+            self.optimizer.build([self._flat.weights.size])
         self._flat.claim()
         return self.optimizer, self._flat
 
