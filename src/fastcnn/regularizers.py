@@ -34,7 +34,7 @@ class _Norms(Regularizer):
         """Return the penalty for `w`, an array of any shape."""
         flat = w.reshape(-1)
         with np.errstate(all="ignore"):
-            absolute = self.l1 * _sum_of_absolutes(flat) if self.l1 else 0.0
+            absolute = self.l1 * updates.sum_of_absolutes(flat) if self.l1 else 0.0
             return absolute + (self.l2 * updates.sum_of_squares(flat) if self.l2 else 0.0)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
@@ -123,10 +123,6 @@ def get(identifier: Any) -> Regularizer | None:
     if identifier == "l1_l2":  # by what Keras's documentation says
         return L1L2(0.01, 0.01)
     return _registry.resolve(identifier, _CLASSES, "regularizer", Regularizer)
-
-
-def _sum_of_absolutes(array: np.ndarray) -> float:
-    return sum(float(np.sum(np.abs(block, out=scratch))) for block, scratch in updates.blocks(array, scratch=1))
 
 
 def _factor(value: Any, name: str) -> float:

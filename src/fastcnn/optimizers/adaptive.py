@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate
-from fastcnn.ops import updates
 from fastcnn.optimizers.base import Optimizer
 from fastcnn.optimizers.schedules import LearningRateSchedule
 
@@ -19,7 +18,7 @@ _BELOW_ONE = math.nextafter(1, 0)
 class _Moments(Optimizer):
     """The base of those that keep running estimates of each gradient's mean, "momentum", and mean square, "velocity"."""
 
-    _slot_names: tuple[str, ...] = ("momentum", "velocity")
+    _slot_names = ("momentum", "velocity")
 
     def __init__(
         self,
@@ -64,11 +63,10 @@ class Adam(_Moments):
     array([-0.1,  0.1], dtype=float32)
     """
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, rate: float, decay: float) -> None:
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
         step = self.iterations + 1
         rate *= math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
-        mean, square = self.slots["momentum"], self.slots["velocity"]
-        updates.adam_step(weights, gradients, mean, square, rate, (1 - self.beta_1, 1 - self.beta_2), self.epsilon, decay)
+        return "adam", (rate, 1 - self.beta_1, 1 - self.beta_2, self.epsilon)
 
 
 class AdamW(Adam):
@@ -142,27 +140,15 @@ class Nadam(_Moments):
         super().build(sizes)
         self.slots["momentum_product"] = np.ones(1)  # of the momenta of all steps so far
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, rate: float, decay: float) -> None:
-        step, product = self.iterations + 1, self.slots["momentum_product"]
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        step = self.iterations + 1
         momentum, next_momentum = (self.beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
-        product *= momentum
-        of_mean = rate * next_momentum / (1 - float(product[0]) * next_momentum)
-        of_gradient = rate * (1 - momentum) / (1 - float(product[0]))
-        correction = 1 / math.sqrt(1 - self.beta_2**step)
-        moments = self.slots["momentum"], self.slots["velocity"]
-        for w, g, mean, square, change, scratch in updates.blocks(weights, gradients, *moments, scratch=2):
-            updates.decay(w, decay, scratch)
-            updates.blend(mean, g, self.beta_1, scratch)
-            np.square(g, out=scratch)
-            updates.blend(square, scratch, self.beta_2, scratch)
-            np.multiply(mean, of_mean, out=change)
-            np.multiply(g, of_gradient, out=scratch)
-            change += scratch
-            np.sqrt(square, out=scratch)
-            scratch *= correction
-            scratch += self.epsilon
-            change /= scratch
-            w -= change
+        self.slots["momentum_product"] *= momentum
+        product = float(self.slots["momentum_product"][0])
+        of_mean = rate * next_momentum / (1 - product * next_momentum)
+        of_gradient = rate * (1 - momentum) / (1 - product)
+        of_root = 1 / math.sqrt(1 - self.beta_2**step)
+        return "nadam", (of_mean, of_gradient, 1 - self.beta_1, 1 - self.beta_2, of_root, self.epsilon)
 
 
 class RMSprop(Optimizer):
@@ -213,27 +199,7 @@ class RMSprop(Optimizer):
         self.momentum = _registry.real(momentum, "momentum", 0, 1)
         self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
         self.centered = _validate.boolean(centered, "centered")
-        self._slot_names = ("velocity",) + ("momentum",) * (self.momentum > 0) + ("average_gradient",) * self.centered
+        self._slot_names = ("velocity", "momentum" if self.momentum else None, "average_gradient" if self.centered else None)
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, rate: float, decay: float) -> None:
-        slots = [self.slots[name] for name in self._slot_names]
-        for w, g, square, *others, change, scratch in updates.blocks(weights, gradients, *slots, scratch=2):
-            updates.decay(w, decay, scratch)
-            np.square(g, out=scratch)
-            updates.blend(square, scratch, self.rho, scratch)
-            np.copyto(change, square)
-            if self.centered:
-                mean = others[-1]
-                updates.blend(mean, g, self.rho, scratch)
-                np.square(mean, out=scratch)
-                change -= scratch
-                np.maximum(change, 0, out=change)
-            change += self.epsilon
-            np.sqrt(change, out=change)
-            np.divide(g, change, out=change)
-            change *= rate
-            if self.momentum:
-                others[0] *= self.momentum
-                others[0] += change
-                change = others[0]
-            w -= change
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        return "rmsprop", (rate, self.rho, 1 - self.rho, self.momentum, self.epsilon)

@@ -15,7 +15,7 @@ from fastcnn.optimizers import schedules
 
 
 class Optimizer(_registry.Configurable):
-    """The base of all optimizers. A subclass gives `_slot_names` and `_step`.
+    """The base of all optimizers. A subclass gives `_slot_names` and `_next_step`.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ class Optimizer(_registry.Configurable):
     The order is that of ``keras.optimizers.Optimizer``: the mean over the batches is clipped, the weights decay, the step is made.
     """
 
-    _slot_names: tuple[str, ...] = ()
+    #: The names of the slots that the rule wants, in its order; None for one that is not needed.
+    _slot_names: tuple[str | None, ...] = ()
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class Optimizer(_registry.Configurable):
         if not isinstance(sizes, Sequence):
             raise TypeError(f"sizes must be a sequence of integers, got {sizes!r} of type {type(sizes).__name__}")
         stops = list(accumulate((_validate.integer(size, "sizes", 0, _validate.MAX_BYTES) for size in sizes), initial=0))
-        self.slots = {name: np.zeros(stops[-1], np.float32) for name in self._slot_names}
+        self.slots = {name: np.zeros(stops[-1], np.float32) for name in self._slot_names if name}
         if self.gradient_accumulation_steps:
             self.slots |= {"gradient_accumulator": np.zeros(stops[-1], np.float32), "accumulated": np.zeros(1, np.int64)}
         self._spans = [slice(*span) for span in pairwise(stops)]
@@ -117,17 +118,25 @@ class Optimizer(_registry.Configurable):
         gradients : ndarray of float32, shape (n,)
             Clipping happens in place, too, where gradients are not accumulated.
         """
-        size = self._spans[-1].stop if self._spans else 0
-        for name, array in ("weights", weights), ("gradients", gradients):
-            if array.shape != (size,) or array.dtype != np.float32:
-                raise ValueError(f"{name} must be float32, as long as `build` was told, ({size},), got {array.dtype} {array.shape}")
+        self._check("weights", weights)
+        self._check("gradients", gradients)
+        for name in self._slot_names:
+            if name:
+                self._check(name, self.slots[name])
+        rate = self.learning_rate
         with np.errstate(all="ignore"):  # NaN and Inf go where they go
             if self.gradient_accumulation_steps:
-                self._accumulate(weights, gradients)
+                self._accumulate(weights, gradients, rate)
             else:
-                self._apply(weights, gradients)
+                self._apply(weights, gradients, rate)
 
-    def _accumulate(self, weights: np.ndarray, gradients: np.ndarray) -> None:
+    def _check(self, name: str, array: np.ndarray) -> None:
+        """Refuse an array that is not as long as `build` was told."""
+        size = self._spans[-1].stop if self._spans else 0
+        if array.shape != (size,) or array.dtype != np.float32:
+            raise ValueError(f"{name} must be float32 of shape ({size},), as `build` was told, got {array.dtype} {array.shape}")
+
+    def _accumulate(self, weights: np.ndarray, gradients: np.ndarray, rate: float) -> None:
         """Add `gradients` to those that wait, and make a step where they are enough."""
         assert self.gradient_accumulation_steps is not None
         total, count = self.slots["gradient_accumulator"], self.slots["accumulated"]
@@ -136,15 +145,16 @@ class Optimizer(_registry.Configurable):
             count += 1
             return
         total /= self.gradient_accumulation_steps
-        self._apply(weights, total)
+        self._apply(weights, total, rate)
         total.fill(0)
         count.fill(0)
 
-    def _apply(self, weights: np.ndarray, gradients: np.ndarray) -> None:
+    def _apply(self, weights: np.ndarray, gradients: np.ndarray, rate: float) -> None:
         """Make one step with `gradients`, which may be changed."""
-        rate = self.learning_rate
         self._clip(gradients)
-        self._step(weights, gradients, rate, rate * (self.weight_decay or 0))
+        rule, coefficients = self._next_step(rate)
+        slots = [self.slots[name] if name else None for name in self._slot_names]
+        updates.step(rule, weights, gradients, coefficients, slots, rate * (self.weight_decay or 0))
         self.iterations += 1
 
     def _clip(self, gradients: np.ndarray) -> None:
@@ -158,8 +168,8 @@ class Optimizer(_registry.Configurable):
             if math.isinf(norm):  # there is no telling how long each part of it should be; Keras says NaN, too
                 gradients.fill(math.nan)
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, rate: float, decay: float) -> None:
-        """Make step number ``iterations + 1``: take the share `decay` from the weights, then follow the rule."""
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        """Return a rule for `updates.step` and its coefficients for step number ``iterations + 1``; called once for each step."""
         raise NotImplementedError
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from fastcnn import _registry, _validate
-from fastcnn.ops import updates
 from fastcnn.optimizers.base import Optimizer
 from fastcnn.optimizers.schedules import LearningRateSchedule
 
@@ -48,10 +46,10 @@ class SGD(Optimizer):
         super().__init__(learning_rate, **options)
         self.momentum = _registry.real(momentum, "momentum", 0, 1)
         self.nesterov = _validate.boolean(nesterov, "nesterov")
-        self._slot_names = ("momentum",) if self.momentum else ()
+        self._slot_names = ("momentum" if self.momentum else None,)
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, rate: float, decay: float) -> None:
-        updates.sgd_step(weights, gradients, self.slots.get("momentum"), rate, self.momentum, self.nesterov, decay)
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        return "sgd", (rate, self.momentum, self.nesterov)
 
 
 class Lion(Optimizer):
@@ -91,12 +89,5 @@ class Lion(Optimizer):
         self.beta_1 = _registry.real(beta_1, "beta_1", math.ulp(0), 1)
         self.beta_2 = _registry.real(beta_2, "beta_2", 0, 1)
 
-    def _step(self, weights: np.ndarray, gradients: np.ndarray, rate: float, decay: float) -> None:
-        for w, g, mean, step, scratch in updates.blocks(weights, gradients, self.slots["momentum"], scratch=2):
-            updates.decay(w, decay, scratch)
-            np.copyto(step, mean)
-            updates.blend(step, g, self.beta_1, scratch)
-            np.sign(step, out=step)
-            step *= rate
-            w -= step
-            updates.blend(mean, g, self.beta_2, scratch)
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        return "lion", (rate, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2)
