@@ -19,6 +19,8 @@ typedef struct {
   int64_t from, row;
 } fcnn_strip_line;
 
+enum { FCNN_FEW_ROWS = 9 }; /* of dw, that are summed at once beside a pooling */
+
 #define REAL float
 #define TYPED(name) name##_f32
 #include "microkernel_table.inc"
