@@ -41,6 +41,7 @@ PAIRS = {
         {"pool_size": (3, 2), "stride": (3, 2), "padding": "same"},
     ),
     "few taps": ((3, 14, 11, 1), (5, 4, 1, 48), {"stride": (1, 2), "dilation": (2, 1)}, {"pool_size": (3, 2), "stride": (3, 2)}),
+    "four taps in a line": ((2, 9, 18, 2), (3, 3, 2, 112), {"stride": (2, 1)}, {"pool_size": (1, 4), "stride": (2, 4)}),
     "few taps, few channels": ((2, 10, 9, 5), (2, 2, 5, 80), {}, {"pool_size": (3, 2), "stride": (3, 2)}),
     "rows too long for a band": ((1, 3, 800, 1), (2, 2, 1, 64), {}, {}),
     "sums beyond a block": ((1, 4, 4, 700), (2, 2, 700, 16), {}, {}),
@@ -116,7 +117,7 @@ def test_the_gradients_are_those_of_the_reference(isa, name, relu, dtype):
             assert_close(result, theirs, terms=count, scale=scale)
 
 
-@pytest.mark.parametrize("name", ["2x2", "same", "bands of the plane, padded"])
+@pytest.mark.parametrize("name", ["2x2", "four taps in a line", "same", "bands of the plane, padded"])
 def test_nan_wins_and_passes(isa, name):
     pair = Pair(name, np.float32, relu=True)
     pair.x[0, 2, 2, 0] = np.nan
