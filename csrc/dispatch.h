@@ -20,6 +20,12 @@ typedef struct {
   int64_t from, row;
 } fcnn_strip_line;
 
+/* Of convolutions with a max pooling behind them: */
+enum {
+  FCNN_POOLED = 4,   /* results that are computed, and pooled, at once */
+  FCNN_FEW_ROWS = 9, /* rows of dw that are summed at once */
+};
+
 #define REAL float
 #define TYPED(name) name##_f32
 #include "microkernel_table.inc"

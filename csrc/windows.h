@@ -45,6 +45,19 @@ static inline int64_t fcnn_window_count(const fcnn_windows *windows) { return wi
 
 static inline int64_t fcnn_patch_length(const fcnn_windows *windows) { return windows->KH * windows->KW * windows->channels; }
 
+/* How many numbers after the first one of a patch number k of it lies, where all its taps are on the plane. */
+static inline int64_t fcnn_patch_offset(const fcnn_windows *windows, int64_t k) {
+  const int64_t tap = k / windows->channels;
+  return (tap / windows->KW * windows->tap_h * windows->W + tap % windows->KW * windows->tap_w) * windows->pixel +
+         k % windows->channels;
+}
+
+/* Whether all taps of all windows are on the plane. */
+static inline bool fcnn_no_padding(const fcnn_windows *w) {
+  return w->origin_h >= 0 && (w->OH - 1) * w->step_h + w->origin_h + (w->KH - 1) * w->tap_h < w->H && w->origin_w >= 0 &&
+         (w->OW - 1) * w->step_w + w->origin_w + (w->KW - 1) * w->tap_w < w->W;
+}
+
 /* The pixel, counted from the first one of the first plane, that the result of window `at` goes to. */
 static inline int64_t fcnn_grid_pixel(const fcnn_grid *grid, fcnn_cursor at) {
   return (at.n * grid->H + at.i * grid->step_h + grid->origin_h) * grid->W + at.j * grid->step_w + grid->origin_w;

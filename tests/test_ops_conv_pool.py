@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from compare import assert_close, assert_same_bits, scale_of
-from kernels import by_name, on_both_dtypes, signed
+from kernels import by_name, on_both_dtypes, signed, with_special_values
 
 import fastcnn
 from fastcnn import _core, reference
@@ -40,6 +40,9 @@ PAIRS = {
         {"padding": "same"},
         {"pool_size": (3, 2), "stride": (3, 2), "padding": "same"},
     ),
+    "few taps": ((3, 14, 11, 1), (5, 4, 1, 48), {"stride": (1, 2), "dilation": (2, 1)}, {"pool_size": (3, 2), "stride": (3, 2)}),
+    "four taps in a line": ((2, 9, 18, 2), (3, 3, 2, 112), {"stride": (2, 1)}, {"pool_size": (1, 4), "stride": (2, 4)}),
+    "few taps, few channels": ((2, 10, 9, 5), (2, 2, 5, 80), {}, {"pool_size": (3, 2), "stride": (3, 2)}),
     "rows too long for a band": ((1, 3, 800, 1), (2, 2, 1, 64), {}, {}),
     "sums beyond a block": ((1, 4, 4, 700), (2, 2, 700, 16), {}, {}),
 }
@@ -114,7 +117,7 @@ def test_the_gradients_are_those_of_the_reference(isa, name, relu, dtype):
             assert_close(result, theirs, terms=count, scale=scale)
 
 
-@pytest.mark.parametrize("name", ["2x2", "same", "bands of the plane, padded"])
+@pytest.mark.parametrize("name", ["2x2", "four taps in a line", "same", "bands of the plane, padded"])
 def test_nan_wins_and_passes(isa, name):
     pair = Pair(name, np.float32, relu=True)
     pair.x[0, 2, 2, 0] = np.nan
@@ -125,7 +128,25 @@ def test_nan_wins_and_passes(isa, name):
 
 
 @on_both_dtypes
-@pytest.mark.parametrize("name", ["2x2", "bands of the plane", "bands of the plane, padded"])
+@pytest.mark.parametrize("spoilt", ["x", "dy"])
+@pytest.mark.parametrize("name", ["2x2", "few taps", "same"])
+def test_nan_and_infinity_pass_into_the_gradients(isa, name, spoilt, dtype):
+    """What was not won is a zero, and zero times infinity is NaN."""
+    pair = Pair(name, dtype, relu=False)
+    _, winners = pair.forward(training=True)
+    array = pair.x if spoilt == "x" else pair.dy
+    array[...] = with_special_values(np.random.default_rng(2), array)
+    dz = reference.max_pool2d_backward(pair.dy, pair.indices, pair.z.shape)
+    _, dw, db = conv_pool.conv2d_max_pool2d_backward(pair.dy, None, winners, pair.x, pair.w, pair.shape(), input_grad=False)
+    backward = functools.partial(reference.conv2d_backward, **pair.options)
+    _, expected_dw, expected_db = backward(dz, pair.x, pair.w)
+    _, scale_dw, scale_db = scale_of(backward, dz, pair.x, pair.w)
+    assert_close(dw, expected_dw, terms=dz[..., 0].size, scale=scale_dw)
+    assert_close(db, expected_db, terms=dz[..., 0].size, scale=scale_db)
+
+
+@on_both_dtypes
+@pytest.mark.parametrize("name", ["2x2", "few taps", "bands of the plane", "bands of the plane, padded"])
 def test_threads_and_batches_change_no_bit(isa, name, dtype):
     pair = Pair(name, dtype, relu=True)
     with fastcnn.num_threads(1):

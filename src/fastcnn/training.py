@@ -361,7 +361,7 @@ class Trainer(Layer):
         compiled.reset()
         samples = np.arange(len(xs[0]))
         batch = Batch(tuple(_validate.contiguous(each, np.float32) for each in xs), ys, weights, samples)
-        result, penalty = self._train_step(batch, _LONE_STEPS + optimizer.iterations)
+        result, penalty = self._train_step(batch, _LONE_STEPS + optimizer.batches)
         compiled.update(result, ys, len(samples), penalty)
         return _results(compiled.means(), return_dict)
 

@@ -214,6 +214,17 @@ static fcnn_pool2d_shape random_pool2d_of(const fcnn_conv2d_shape *conv) {
   return s;
 }
 
+/* Cuts both down to windows of the pooling that lie side by side and cover all results of the convolution. */
+static void tile_pool2d(fcnn_conv2d_shape *conv, fcnn_pool2d_shape *pool) {
+  pool->stride_h = pool->KH;
+  pool->stride_w = pool->KW;
+  pool->pad_top = pool->pad_left = 0;
+  pool->OH = conv->OH / pool->KH;
+  pool->OW = conv->OW / pool->KW;
+  conv->OH = pool->H = pool->OH * pool->KH;
+  conv->OW = pool->W = pool->OW * pool->KW;
+}
+
 static void begin_conv2d(const char *name, const fcnn_conv2d_shape *s) {
   begin_case("%s of x (%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "), w (%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
              "), y (%" PRId64 ", %" PRId64 "), stride (%" PRId64 ", %" PRId64 "), dilation (%" PRId64 ", %" PRId64
