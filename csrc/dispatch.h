@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "activation.h"
 #include "fastcnn.h"
 #include "lanes.h"
 

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "activation.h"
+
 enum fcnn_status {
   FCNN_OK = 0,
   FCNN_NO_MEMORY = 1,   /* scratch could not be allocated */

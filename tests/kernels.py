@@ -9,8 +9,12 @@ from fastcnn import _core
 
 #: Every function of ``fastcnn._core`` that writes arrays: how many of its arguments, the last ones, are written.
 OUTPUTS = {
+    "activation": 1,
+    "activation_gradient": 1,
     "avg_pool2d": 1,
     "avg_pool2d_gradient": 1,
+    "channel_moments": 2,
+    "channel_products": 2,
     "col2im": 1,
     "column_sums": 1,
     "conv2d": 1,
@@ -26,6 +30,8 @@ OUTPUTS = {
     "max_pool2d_winners_gradient": 1,
     "relu": 1,
     "relu_gradient": 1,
+    "scale_channels": 1,
+    "scale_channels_gradient": 1,
     "softmax": 1,
     "softmax_cross_entropy": 2,
     "uniform": 1,

@@ -38,6 +38,9 @@ LAYERS = {
     "activation, softmax": (lambda of: of.Activation("softmax"), (6,)),
 }
 
+#: Layers that are made without arguments.
+WITHOUT_ARGUMENTS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "BatchNormalization", "LayerNormalization", "GroupNormalization")
+
 
 def tutorial_network(of, sequential, rate):
     return sequential(
@@ -230,9 +233,11 @@ def test_fit_tells_the_same_history(twins, keras):
     assert_same_but_for(steps * path_error(ours, 32), np.array(ours.evaluate(x, y, verbose=0)), np.array(theirs.evaluate(x, y, verbose=0)))
 
 
-@pytest.mark.parametrize("name", ["Conv2D", "MaxPooling2D", "AveragePooling2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense", "Flatten"])
+@pytest.mark.parametrize(
+    "name", ["Conv2D", "MaxPooling2D", "AveragePooling2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense", "Flatten", *WITHOUT_ARGUMENTS]
+)
 def test_auto_names_are_those_of_keras(name, keras):
-    arguments = {"Flatten": (), "Conv2D": (1, 1), "Conv2DTranspose": (1, 1)}.get(name, (1,))
+    arguments = {"Flatten": (), "Conv2D": (1, 1), "Conv2DTranspose": (1, 1)}.get(name, () if name in WITHOUT_ARGUMENTS else (1,))
     keras.backend.clear_session()
     theirs = [getattr(keras.layers, name)(*arguments).name for _ in range(3)]
     model = models.Sequential([getattr(layers, name)(*arguments) for _ in range(3)])

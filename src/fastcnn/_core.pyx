@@ -394,6 +394,99 @@ def relu_gradient(int64_t n, dy, y, dx):
             fcnn_relu_gradient_f32(n, <float *>dy_.data(), <float *>y_.data(), <float *>dx_.data())
 
 
+cdef dict ACTIVATIONS = {
+    "sigmoid": FCNN_SIGMOID,
+    "relu6": FCNN_RELU6,
+    "hard_sigmoid": FCNN_HARD_SIGMOID,
+    "silu": FCNN_SILU,
+    "hard_silu": FCNN_HARD_SILU,
+    "gelu": FCNN_GELU,
+}
+
+
+def activation(kind, int64_t n, x, y):
+    """y (n) from x (n)."""
+    cdef fcnn_activation kind_ = <fcnn_activation><int>ACTIVATIONS[kind]
+    cdef Array x_ = Array(x), y_ = Array(y, True)
+    with nogil:
+        if x_.is_double():
+            fcnn_activation_f64(kind_, n, <double *>x_.data(), <double *>y_.data())
+        else:
+            fcnn_activation_f32(kind_, n, <float *>x_.data(), <float *>y_.data())
+
+
+def activation_gradient(kind, int64_t n, dy, kept, dx):
+    """dx (n) from dy (n) and kept (n): y or x, see activation.h."""
+    cdef fcnn_activation kind_ = <fcnn_activation><int>ACTIVATIONS[kind]
+    cdef Array dy_ = Array(dy), kept_ = Array(kept), dx_ = Array(dx, True)
+    with nogil:
+        if dy_.is_double():
+            fcnn_activation_gradient_f64(kind_, n, <double *>dy_.data(), <double *>kept_.data(), <double *>dx_.data())
+        else:
+            fcnn_activation_gradient_f32(kind_, n, <float *>dy_.data(), <float *>kept_.data(), <float *>dx_.data())
+
+
+def channel_moments(int64_t rows, int64_t C, x, means, variances):
+    """means and variances (C) from x (rows, C)."""
+    cdef Array x_ = Array(x), means_ = Array(means, True), variances_ = Array(variances, True)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_channel_moments_f64(rows, C, <double *>x_.data(), <double *>means_.data(), <double *>variances_.data())
+        else:
+            status = fcnn_channel_moments_f32(rows, C, <float *>x_.data(), <float *>means_.data(), <float *>variances_.data())
+    check(status)
+
+
+def channel_products(int64_t rows, int64_t C, dy, x, shift, sums, products):
+    """sums and products (C) from dy, x (rows, C) and shift (C)."""
+    cdef Array dy_ = Array(dy), x_ = Array(x), shift_ = Array(shift), sums_ = Array(sums, True), products_ = Array(products, True)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_channel_products_f64(
+                rows, C, <double *>dy_.data(), <double *>x_.data(), <double *>shift_.data(), <double *>sums_.data(),
+                <double *>products_.data())
+        else:
+            status = fcnn_channel_products_f32(
+                rows, C, <float *>dy_.data(), <float *>x_.data(), <float *>shift_.data(), <float *>sums_.data(),
+                <float *>products_.data())
+    check(status)
+
+
+def scale_channels(int64_t rows, int64_t C, x, shift, scale, offset, y):
+    """y (rows, C) from x (rows, C) and shift, scale, offset (C)."""
+    cdef Array x_ = Array(x), shift_ = Array(shift), scale_ = Array(scale), offset_ = Array(offset), y_ = Array(y, True)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_scale_channels_f64(
+                rows, C, <double *>x_.data(), <double *>shift_.data(), <double *>scale_.data(), <double *>offset_.data(),
+                <double *>y_.data())
+        else:
+            status = fcnn_scale_channels_f32(
+                rows, C, <float *>x_.data(), <float *>shift_.data(), <float *>scale_.data(), <float *>offset_.data(),
+                <float *>y_.data())
+    check(status)
+
+
+def scale_channels_gradient(int64_t rows, int64_t C, dy, x, shift, slope, offset, scale, dx):
+    """dx (rows, C) from dy, x (rows, C) and shift, slope, offset, scale (C)."""
+    cdef Array dy_ = Array(dy), x_ = Array(x), dx_ = Array(dx, True)
+    cdef Array shift_ = Array(shift), slope_ = Array(slope), offset_ = Array(offset), scale_ = Array(scale)
+    cdef int status
+    with nogil:
+        if x_.is_double():
+            status = fcnn_scale_channels_gradient_f64(
+                rows, C, <double *>dy_.data(), <double *>x_.data(), <double *>shift_.data(), <double *>slope_.data(),
+                <double *>offset_.data(), <double *>scale_.data(), <double *>dx_.data())
+        else:
+            status = fcnn_scale_channels_gradient_f32(
+                rows, C, <float *>dy_.data(), <float *>x_.data(), <float *>shift_.data(), <float *>slope_.data(),
+                <float *>offset_.data(), <float *>scale_.data(), <float *>dx_.data())
+    check(status)
+
+
 def softmax(int64_t rows, int64_t columns, x, p):
     """p (rows, columns) from x (rows, columns)."""
     cdef Array x_ = Array(x), p_ = Array(p, True)

@@ -97,6 +97,29 @@ cdef extern from "fastcnn.h" nogil:
     int fcnn_relu_f64(int64_t n, const double *x, double *y)
     int fcnn_relu_gradient_f32(int64_t n, const float *dy, const float *y, float *dx)
     int fcnn_relu_gradient_f64(int64_t n, const double *dy, const double *y, double *dx)
+    enum fcnn_activation:
+        FCNN_SIGMOID, FCNN_RELU6, FCNN_HARD_SIGMOID, FCNN_SILU, FCNN_HARD_SILU, FCNN_GELU
+
+    int fcnn_activation_f32(fcnn_activation kind, int64_t n, const float *x, float *y)
+    int fcnn_activation_f64(fcnn_activation kind, int64_t n, const double *x, double *y)
+    int fcnn_activation_gradient_f32(fcnn_activation kind, int64_t n, const float *dy, const float *kept, float *dx)
+    int fcnn_activation_gradient_f64(fcnn_activation kind, int64_t n, const double *dy, const double *kept, double *dx)
+    int fcnn_channel_moments_f32(int64_t rows, int64_t C, const float *x, float *means, float *variances)
+    int fcnn_channel_moments_f64(int64_t rows, int64_t C, const double *x, double *means, double *variances)
+    int fcnn_channel_products_f32(
+        int64_t rows, int64_t C, const float *dy, const float *x, const float *shift, float *sums, float *products)
+    int fcnn_channel_products_f64(
+        int64_t rows, int64_t C, const double *dy, const double *x, const double *shift, double *sums, double *products)
+    int fcnn_scale_channels_f32(
+        int64_t rows, int64_t C, const float *x, const float *shift, const float *scale, const float *offset, float *y)
+    int fcnn_scale_channels_f64(
+        int64_t rows, int64_t C, const double *x, const double *shift, const double *scale, const double *offset, double *y)
+    int fcnn_scale_channels_gradient_f32(
+        int64_t rows, int64_t C, const float *dy, const float *x, const float *shift, const float *slope, const float *offset,
+        const float *scale, float *dx)
+    int fcnn_scale_channels_gradient_f64(
+        int64_t rows, int64_t C, const double *dy, const double *x, const double *shift, const double *slope, const double *offset,
+        const double *scale, double *dx)
     int fcnn_softmax_f32(int64_t rows, int64_t columns, const float *x, float *p)
     int fcnn_softmax_f64(int64_t rows, int64_t columns, const double *x, double *p)
     int fcnn_softmax_cross_entropy_f32(

@@ -3,23 +3,33 @@
 ``base.py`` says what a layer is; the others hold the layers by family. Arrays are (N, H, W, C).
 """
 
+from fastcnn.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
 from fastcnn.layers.core import Activation, Dense, Dropout, Flatten
 from fastcnn.layers.input import Input, InputLayer
+from fastcnn.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
 from fastcnn.layers.pooling import AveragePooling2D, MaxPooling2D
 
 __all__ = [
+    "ELU",
     "Activation",
     "AveragePooling2D",
+    "BatchNormalization",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
     "MaxPooling2D",
+    "PReLU",
+    "ReLU",
+    "Softmax",
 ]

@@ -23,7 +23,8 @@ class Dense(ActivatedLayer):
     ----------
     units : int
         The size of the output's last axis.
-    activation : {"linear", "relu", "softmax"}, optional
+    activation : str, optional
+        See `Activation`; by default none.
     use_bias : bool, default True
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
@@ -94,7 +95,9 @@ class Activation(ActivatedLayer):
 
     Parameters
     ----------
-    activation : {"linear", "relu", "softmax"}
+    activation : str
+        One of "linear", "relu", "relu6", "leaky_relu" (with a slope of 0.2), "elu", "sigmoid", "tanh", "silu" or "swish", "gelu" (not
+        the approximate one), "hard_sigmoid", "hard_silu" or "hard_swish", "softmax" (over the last axis), of ``keras.activations``.
     **kwargs
         `name`, `input_shape`: see `Layer`.
 

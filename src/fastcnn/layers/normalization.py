@@ -1,0 +1,349 @@
+"""Layers that bring numbers to a mean of 0 and a variance of 1, and then to a learnt mean and scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _registry, _validate, initializers
+from fastcnn.graph import Shape
+from fastcnn.layers.base import Gradients, Layer, WeightSpec
+from fastcnn.ops import normalize
+from fastcnn.random import Draws
+
+
+class _Normalization(Layer):
+    """What the normalizations share: epsilon, and the weights `gamma` and `beta`."""
+
+    def __init__(
+        self,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: str | initializers.Initializer,
+        gamma_initializer: str | initializers.Initializer,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
+        self.center = _validate.boolean(center, "center")
+        self.scale = _validate.boolean(scale, "scale")
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`, which must have the axes that the layer is for."""
+        self._sizes(input_shape)
+        return input_shape
+
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return `gamma` and `beta`, as far as the layer has them."""
+        sizes = self._sizes(input_shape)
+        given = (("gamma", self.scale, self.gamma_initializer), ("beta", self.center, self.beta_initializer))
+        return {name: WeightSpec(sizes, initializer) for name, wanted, initializer in given if wanted}
+
+    def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return the shape of `gamma` and `beta`."""
+        raise NotImplementedError
+
+    def _size(self, axis: int, input_shape: Shape) -> int:
+        """Return the size of an axis of the input other than the batch."""
+        if not -len(input_shape) <= axis < len(input_shape) or axis % len(input_shape) == 0:
+            raise ValueError(f"axis of {self.name!r} must be one of the input's but the batch, got {axis} for shape {input_shape}")
+        return input_shape[axis] or 0
+
+
+class BatchNormalization(_Normalization):
+    """Bring each channel to a mean of 0 and a variance of 1: those of the batch in training, and in inference those of batches past.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the channels.
+    momentum : float, default 0.99
+        In [0, 1]: how much the moving mean and variance keep of what they were, in each step of training.
+    epsilon : float, default 0.001
+        Added to a variance before its root is taken.
+    center, scale : bool, default True
+        Whether there are `beta`, which is added, and `gamma`, which is multiplied with.
+    beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer : str or Initializer
+        By default zeros, ones, zeros, ones.
+    **kwargs
+        `name`, `trainable`, `input_shape`: see `Layer`. A frozen layer runs as in inference.
+
+    Notes
+    -----
+    The weights are `gamma`, `beta`, `moving_mean`, `moving_variance`, (C,) each; the latter two change at the end of a training step. A
+    variance is the mean of the squared deviations, as Keras has it, also for the moving one.
+
+    References
+    ----------
+    S. Ioffe, C. Szegedy: Batch normalization: accelerating deep network training by reducing internal covariate shift. ICML 2015.
+    Conventions are those of ``keras.layers.BatchNormalization``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.BatchNormalization(epsilon=0)([[1.0], [3.0]], training=True)
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        moving_mean_initializer: str | initializers.Initializer = "zeros",
+        moving_variance_initializer: str | initializers.Initializer = "ones",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
+        self.axis = _validate.integer(axis, "axis", -32, 31)
+        self.momentum = _registry.real(momentum, "momentum", 0, 1)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        return (self._size(self.axis, input_shape),)
+
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return `gamma` and `beta`, as far as the layer has them, and the moving mean and variance."""
+        sizes = self._sizes(input_shape)
+        moving = {"moving_mean": self.moving_mean_initializer, "moving_variance": self.moving_variance_initializer}
+        return super().weight_specs(input_shape) | {
+            name: WeightSpec(sizes, initializer, trainable=False) for name, initializer in moving.items()
+        }
+
+    def _rows(self, x: np.ndarray) -> np.ndarray:
+        """Return `x` as (rows, C)."""
+        return np.ascontiguousarray(np.moveaxis(x, self.axis, -1)).reshape(-1, x.shape[self.axis])
+
+    def _unrows(self, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return what `_rows` made of an array of `shape` as it was."""
+        axis = self.axis % len(shape)
+        moved = rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
+        return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
+
+    def inference(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the arrays (C,) with which inference is ``(x - shift) * factor + offset``."""
+        mean = self._weights["moving_mean"]
+        return mean, self._factor(self._inverse(self._weights["moving_variance"])), self._weights.get("beta", np.zeros_like(mean))
+
+    def _inverse(self, variance: np.ndarray) -> np.ndarray:
+        """Return one over the standard deviation."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse: np.ndarray = np.reciprocal(np.sqrt(variance + variance.dtype.type(self.epsilon)))
+        return inverse
+
+    def _factor(self, inverse: np.ndarray) -> np.ndarray:
+        gamma = self._weights.get("gamma")
+        return inverse if gamma is None else inverse * gamma
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output, and what `backward` and `observe` need."""
+        rows = self._rows(x)
+        if training is None or not self.trainable:
+            shift, factor, offset = (array.astype(x.dtype, copy=False) for array in self.inference())
+            variance = None
+        else:
+            shift, variance = normalize.moments(rows)
+            factor = self._factor(self._inverse(variance)).astype(x.dtype, copy=False)
+            offset = self._weights.get("beta", np.zeros_like(shift)).astype(x.dtype, copy=False)
+        return self._unrows(normalize.scale(rows, shift, factor, offset), x.shape), (rows, shift, variance, factor)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx and the gradients of `gamma` and `beta`, as far as the layer has them; none of a frozen layer."""
+        rows, mean, variance, factor = cache
+        dys = self._rows(dy)
+        zeros = np.zeros_like(mean)
+        if not self.trainable:
+            return self._unrows(normalize.scale(dys, zeros, factor, zeros), dy.shape) if input_grad else None, ()
+        sums, products = normalize.products(dys, rows, mean)
+        inverse = self._inverse(self._weights["moving_variance"].astype(mean.dtype, copy=False) if variance is None else variance)
+        found = {"gamma": products * inverse, "beta": sums}
+        gradients = tuple(found[name] for name in found if name in self._weights)
+        if not input_grad:
+            return None, gradients
+        if variance is None:
+            dx = normalize.scale(dys, zeros, factor, zeros)
+        else:
+            count = max(len(rows), 1)
+            dx = normalize.scale_backward(dys, rows, mean, inverse * inverse * products / count, sums / count, factor)
+        return self._unrows(dx, dy.shape), gradients
+
+    def observe(self, cache: Any) -> Any:
+        """Return the mean and the variance of a batch in training."""
+        _, mean, variance, _ = cache
+        return None if variance is None else (mean, variance)
+
+    def absorb(self, observed: Any) -> None:
+        """Move the moving mean and variance towards those of a batch."""
+        for name, seen in zip(("moving_mean", "moving_variance"), observed, strict=True):
+            weight = self._weights[name]
+            np.copyto(weight, weight * self.momentum + seen * (1 - self.momentum))
+        self.version += 1
+
+
+class _GroupedNormalization(_Normalization):
+    """Normalization of each input by itself: over some axes of it, as `_split` shapes it."""
+
+    def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Return the shape (N, ...) to look at an array of `shape` in, the axes of it to normalize over, and weights' shape beside it."""
+        raise NotImplementedError
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output, and what `backward` needs to know."""
+        shape, axes, beside = self._split(x.shape)
+        split = x.reshape(shape)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            normal = split - split.mean(axes, keepdims=True)
+            inverse = np.reciprocal(np.sqrt(np.square(normal).mean(axes, keepdims=True) + x.dtype.type(self.epsilon)))
+            normal *= inverse
+            y = normal * self._weights["gamma"].reshape(beside) if self.scale else normal
+            if self.center:
+                y = y + self._weights["beta"].reshape(beside)
+        return y.reshape(x.shape).astype(x.dtype, copy=False), (normal, inverse)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx and the gradients of `gamma` and `beta`, as far as the layer has them."""
+        normal, inverse = cache
+        shape, axes, beside = self._split(dy.shape)
+        gradient = dy.reshape(shape)
+        others = tuple(axis for axis, size in enumerate(beside) if size == 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = {"gamma": (gradient * normal).sum(others), "beta": gradient.sum(others)}
+            gradients = tuple(found[name].reshape(self._weights[name].shape) for name in found if name in self._weights)
+            if not input_grad:
+                return None, gradients
+            if self.scale:
+                gradient = gradient * self._weights["gamma"].reshape(beside)
+            dx = gradient - gradient.mean(axes, keepdims=True)
+            dx -= normal * (gradient * normal).mean(axes, keepdims=True)
+            dx *= inverse
+        return dx.reshape(dy.shape).astype(dy.dtype, copy=False), gradients
+
+
+class LayerNormalization(_GroupedNormalization):
+    """Bring the numbers along some axes of each input to a mean of 0 and a variance of 1.
+
+    Parameters
+    ----------
+    axis : int or sequence of int, default -1
+    epsilon : float, default 0.001
+        Added to a variance before its root is taken.
+    center, scale : bool, default True
+        Whether there are `beta`, which is added, and `gamma`, which is multiplied with: a number for each place along the axes.
+    beta_initializer, gamma_initializer : str or Initializer
+        By default zeros and ones.
+    **kwargs
+        `name`, `trainable`, `input_shape`: see `Layer`.
+
+    References
+    ----------
+    J. L. Ba, J. R. Kiros, G. E. Hinton: Layer normalization. arXiv:1607.06450, 2016. Conventions are those of
+    ``keras.layers.LayerNormalization``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.LayerNormalization(epsilon=0)([[1.0, 3.0], [5.0, 9.0]])
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
+        several = isinstance(axis, list | tuple)
+        listed = [_validate.integer(each, "axis", -32, 31) for each in (axis if isinstance(axis, list | tuple) else [axis])]
+        if not listed:
+            raise ValueError(f"axis must be at least one, got {axis!r}")
+        self.axis = listed if several else listed[0]
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        return tuple(sorted({axis % rank for axis in (self.axis if isinstance(self.axis, list) else [self.axis])}))
+
+    def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        for axis in self.axis if isinstance(self.axis, list) else [self.axis]:
+            self._size(axis, input_shape)
+        return tuple(input_shape[axis] or 0 for axis in self._axes(len(input_shape)))
+
+    def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        axes = self._axes(len(shape))
+        return shape, axes, tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
+
+
+class GroupNormalization(_GroupedNormalization):
+    """Bring each group of channels of each input to a mean of 0 and a variance of 1.
+
+    Parameters
+    ----------
+    groups : int, default 32
+        Divides the channels; -1 for as many as there are channels.
+    axis : int, default -1
+        The axis of the channels.
+    epsilon : float, default 0.001
+        Added to a variance before its root is taken.
+    center, scale : bool, default True
+        Whether there are `beta`, which is added, and `gamma`, which is multiplied with: a number for each channel.
+    beta_initializer, gamma_initializer : str or Initializer
+        By default zeros and ones.
+    **kwargs
+        `name`, `trainable`, `input_shape`: see `Layer`.
+
+    References
+    ----------
+    Y. Wu, K. He: Group normalization. ECCV 2018. Conventions are those of ``keras.layers.GroupNormalization``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.GroupNormalization(groups=2, epsilon=0)([[1.0, 3.0, 5.0, 9.0]])
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
+        self.groups = _validate.integer(groups, "groups", -1)
+        if self.groups == 0:
+            raise ValueError("groups must be positive, or -1 for a group a channel, got 0")
+        self.axis = _validate.integer(axis, "axis", -32, 31)
+
+    def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        channels = self._size(self.axis, input_shape)
+        if channels % self.groups:
+            raise ValueError(f"groups must divide the input's channels, got {self.groups} groups and {channels} channels")
+        return (channels,)
+
+    def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        axis = self.axis % len(shape)
+        groups = shape[axis] if self.groups == -1 else self.groups
+        split = (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
+        axes = tuple(each for each in range(1, len(split)) if each != axis)
+        return split, axes, tuple(size if each in (axis, axis + 1) else 1 for each, size in enumerate(split))

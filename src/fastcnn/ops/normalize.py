@@ -1,0 +1,53 @@
+"""What activations and normalization do to plain arrays: kernels for networks, which check their own shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcnn import _core
+from fastcnn.ops._images import empty
+
+
+def activation(kind: str, x: np.ndarray) -> np.ndarray:
+    """Return the activation `kind` of `x`, in its dtype, float32 or float64."""
+    x = np.ascontiguousarray(x)
+    y = empty(x.shape, x.dtype)
+    _core.activation(kind, x.size, x, y)
+    return y
+
+
+def activation_backward(kind: str, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the gradient of the activation `kind` for `dy`, from its result or, if it is one that wants it, its input."""
+    dx = empty(dy.shape, dy.dtype)
+    _core.activation_gradient(kind, dy.size, np.ascontiguousarray(dy), np.ascontiguousarray(kept, dy.dtype), dx)
+    return dx
+
+
+def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the variance (C) of each column of `x` (rows, C), the latter by the number of rows."""
+    mean, variance = np.empty((2, x.shape[1]), x.dtype)
+    _core.channel_moments(len(x), x.shape[1], x, mean, variance)
+    return mean, variance
+
+
+def products(dy: np.ndarray, x: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums (C) of `dy`, and of ``dy * (x - shift)``, over the rows of both (rows, C)."""
+    sums, moved = np.empty((2, x.shape[1]), x.dtype)
+    _core.channel_products(len(x), x.shape[1], dy, x, shift, sums, moved)
+    return sums, moved
+
+
+def scale(x: np.ndarray, shift: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return ``(x - shift) * factor + offset`` for `x` (rows, C) and the others (C)."""
+    y = empty(x.shape, x.dtype)
+    _core.scale_channels(len(x), x.shape[1], x, shift, factor, offset, y)
+    return y
+
+
+def scale_backward(
+    dy: np.ndarray, x: np.ndarray, shift: np.ndarray, slope: np.ndarray, offset: np.ndarray, factor: np.ndarray
+) -> np.ndarray:
+    """Return ``(dy - offset - (x - shift) * slope) * factor`` for `dy`, `x` (rows, C) and the others (C)."""
+    dx = empty(x.shape, x.dtype)
+    _core.scale_channels_gradient(len(x), x.shape[1], dy, x, shift, slope, offset, factor, dx)
+    return dx
