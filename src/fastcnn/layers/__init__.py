@@ -7,11 +7,15 @@ from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
 from fastcnn.layers.core import Activation, Dense, Dropout, Flatten
 from fastcnn.layers.input import Input, InputLayer
+from fastcnn.layers.merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from fastcnn.layers.pooling import AveragePooling2D, MaxPooling2D
 
 __all__ = [
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling2D",
+    "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
@@ -22,4 +26,8 @@ __all__ = [
     "InputLayer",
     "Layer",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
 ]
