@@ -5,10 +5,12 @@
 
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
-from fastcnn.layers.core import Activation, Dense, Dropout, Flatten
+from fastcnn.layers.core import Activation, Dense, Dropout, Flatten, SpatialDropout2D
 from fastcnn.layers.input import Input, InputLayer
 from fastcnn.layers.merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
-from fastcnn.layers.pooling import AveragePooling2D, MaxPooling2D
+from fastcnn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from fastcnn.layers.preprocessing import Normalization, Rescaling
+from fastcnn.layers.reshaping import Cropping2D, Permute, Reshape, UpSampling2D, ZeroPadding2D
 
 __all__ = [
     "Activation",
@@ -18,10 +20,13 @@ __all__ = [
     "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
+    "Cropping2D",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
     "Input",
     "InputLayer",
     "Layer",
@@ -29,5 +34,12 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
+    "Permute",
+    "Rescaling",
+    "Reshape",
+    "SpatialDropout2D",
     "Subtract",
+    "UpSampling2D",
+    "ZeroPadding2D",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from fastcnn import _registry, _validate, initializers, ops
 from fastcnn.graph import Shape
 from fastcnn.layers.activated import ActivatedLayer
-from fastcnn.layers.base import Gradients, Layer, WeightSpec
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, known
 from fastcnn.ops import steps
 from fastcnn.random import Draws
 
@@ -125,7 +125,7 @@ class Activation(ActivatedLayer):
         return dz, ()
 
 
-class Flatten(Layer):
+class Flatten(ImageLayer):
     """Each input in one row: (N, H, W, C) becomes (N, H·W·C).
 
     Examples
@@ -192,8 +192,12 @@ class Dropout(Layer):
         """Return `x`, with some elements dropped in training, and the mask of those kept."""
         if training is None or self.rate == 0:
             return x, None
-        kept = training.uniform(math.prod(x.shape[1:])).reshape(x.shape) >= self.rate
+        shape = self._mask_shape(x)
+        kept = training.uniform(math.prod(shape[1:])).reshape(shape) >= self.rate
         return self._masked(x, kept), kept
+
+    def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        return x.shape
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` where the input was kept, scaled alike."""
@@ -203,3 +207,38 @@ class Dropout(Layer):
         """`x` scaled where `kept`, elsewhere 0, even for NaN and infinities."""
         scale = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
         return np.where(kept, x * scale, np.zeros((), x.dtype))
+
+
+class SpatialDropout2D(ImageLayer, Dropout):
+    """In training, drop each channel of an image with probability `rate` and scale the others by 1 / (1 - rate); else pass all on.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1].
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    References
+    ----------
+    J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: Efficient object localization using convolutional networks. CVPR 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn import layers
+    >>> y = layers.SpatialDropout2D(0.5)(np.ones((2, 3, 4, 500)), training=True)
+    >>> bool((y == y[:, :1, :1]).all())
+    True
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(rate=rate, **kwargs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        known(input_shape, "N H W C", self.name)
+        return input_shape
+
+    def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        return (len(x), 1, 1, x.shape[-1])
