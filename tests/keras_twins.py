@@ -8,7 +8,20 @@ import fastcnn
 from fastcnn import layers
 
 #: What Keras's layers say of themselves that has no bearing on what they compute, or that the weights replace.
-IGNORED = {"dtype", "data_format", "seed", "batch_shape", "batch_input_shape", "ragged", "sparse", "optional", "renorm", "synchronized"}
+IGNORED = {
+    "dtype",
+    "data_format",
+    "seed",
+    "batch_shape",
+    "batch_input_shape",
+    "ragged",
+    "sparse",
+    "optional",
+    "renorm",
+    "renorm_momentum",
+    "renorm_clipping",
+    "synchronized",
+}
 IGNORED_ENDINGS = ("_initializer", "_constraint", "activity_regularizer")
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from keras_twins import spread_weights, twin_model
 
-from fastcnn import losses
 from fastcnn.network import Network
 from fastcnn.random import Draws
 
@@ -18,19 +17,26 @@ NETWORKS = {
     "InceptionV3": 75,
 }
 CLASSES = 10
-EPS = np.finfo(np.float32).eps
+EPS = float(np.finfo(np.float32).eps)
 
 
 @pytest.fixture(scope="module")
 def pairs(keras):
     """Make a network by Keras and its twin."""
 
-    def make(name):
+    def make(name, dtype="float32"):
         keras.utils.set_random_seed(0)
         size = NETWORKS[name]
-        theirs = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=CLASSES, classifier_activation=None)
+        keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(dtype)
+        try:
+            build = getattr(keras.applications, name)
+            theirs = build(weights=None, input_shape=(size, size, 3), classes=CLASSES, classifier_activation=None)
+        finally:
+            keras.config.set_floatx("float32")
+            keras.config.set_dtype_policy("float32")
         spread_weights(theirs)
-        return theirs, twin_model(theirs), np.random.default_rng(1).uniform(0, 255, (3, size, size, 3)).astype(np.float32) / 128 - 1
+        return theirs, twin_model(theirs), np.random.default_rng(1).uniform(-1, 1, (3, size, size, 3)).astype(dtype)
 
     return make
 
@@ -61,24 +67,29 @@ def test_outputs_are_those_of_keras(name, pairs):
 
 @pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
 def test_gradients_in_training_are_those_of_keras(name, pairs, keras, tensorflow):
-    theirs, ours, x = pairs(name)
+    """In float64: normalized over few pixels, with kinks behind, float32's gradients are off by percents, Keras's as well as ours."""
+    theirs, ours, x = pairs(name, "float64")
     labels = np.array([1, 7, 3])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     with tensorflow.GradientTape() as tape:
-        value = loss(labels, theirs(x, training=True))
+        outputs = theirs(x, training=True)
+        value = tensorflow.reduce_sum(outputs * tensorflow.one_hot(labels, CLASSES, dtype="float64"))
     gradients = [gradient.numpy() for gradient in tape.gradient(value, theirs.trainable_variables)]
     network = Network.of(ours.graph)
-    outputs, caches = network.forward([x], Draws(0, 0, np.arange(len(x))))
-    our_value, dy = losses.SparseCategoricalCrossentropy(from_logits=True).value_and_gradient(labels, outputs[0])
+    for layer in network.layers:
+        for weight, exact in zip(layer.weights, theirs.get_layer(layer.name).get_weights() if layer.weights else (), strict=True):
+            layer.move_weight(weight, np.array(exact))
+            layer.weights[weight][...] = exact
+    ours_outputs, caches = network.forward([x], Draws(0, 0, np.arange(len(x))))
     views = {
         layer: tuple(np.full_like(layer.weights[name], np.nan) for name in layer.trainable_names)
         for layer in network.layers
         if layer.trainable_names
     }
-    network.backward([dy], caches, views)
-    assert our_value == pytest.approx(float(value), rel=64 * EPS * depth(ours))
+    network.backward([np.eye(CLASSES)[labels]], caches, views)
+    eps = float(np.finfo(np.float64).eps)
+    assert share_off(ours_outputs[0], outputs.numpy()) < 1e5 * eps * depth(ours)
     found = [view for layer in ours.layers for view in views.get(layer, ())]
-    assert len(found) == len(gradients)
     whole = np.sqrt(sum(np.linalg.norm(gradient) ** 2 for gradient in gradients))
-    for ours_, theirs_ in zip(found, gradients, strict=True):
-        assert np.linalg.norm(ours_ - theirs_) < 64 * EPS * depth(ours) * max(np.linalg.norm(theirs_), 0.01 * whole)
+    for our_gradient, their_gradient in zip(found, gradients, strict=True):
+        error = np.linalg.norm(our_gradient - their_gradient)
+        assert error < 1e5 * eps * depth(ours) * max(np.linalg.norm(their_gradient), 0.01 * whole)

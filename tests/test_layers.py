@@ -37,6 +37,18 @@ LAYERS = {
     "group normalization": (lambda: layers.GroupNormalization(2), (2, 2, 4)),
     "group normalization, channels first": (lambda: layers.GroupNormalization(-1, axis=1, scale=False), (3, 4)),
     "dropout": (lambda: layers.Dropout(0.3), (5, 4)),
+    "spatial dropout": (lambda: layers.SpatialDropout2D(0.3), (2, 3, 4)),
+    "global average pooling": (lambda: layers.GlobalAveragePooling2D(), (3, 4, 2)),
+    "global max pooling": (lambda: layers.GlobalMaxPooling2D(keepdims=True), (3, 4, 2)),
+    "reshape": (lambda: layers.Reshape((3, -1)), (2, 3, 2)),
+    "permute": (lambda: layers.Permute((2, 3, 1)), (2, 3, 4)),
+    "zero padding": (lambda: layers.ZeroPadding2D(((0, 1), (2, 1))), (2, 3, 2)),
+    "cropping": (lambda: layers.Cropping2D(((0, 1), (2, 1))), (3, 5, 2)),
+    "up-sampling": (lambda: layers.UpSampling2D((2, 3)), (2, 3, 2)),
+    "up-sampling, bilinear": (lambda: layers.UpSampling2D((3, 2), interpolation="bilinear"), (2, 3, 2)),
+    "rescaling": (lambda: layers.Rescaling([2, 3], offset=1), (3, 2)),
+    "normalization, given": (lambda: layers.Normalization(mean=[1, 2], variance=[3, 4]), (3, 2)),
+    "normalization, inverted": (lambda: layers.Normalization(mean=2, variance=3, invert=True), (3, 2)),
 }
 
 

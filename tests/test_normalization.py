@@ -225,8 +225,8 @@ def test_a_model_with_statistics_is_saved_with_them(tmp_path):
     x, y = signed(np.random.default_rng(13), np.float32, (16, 8, 8, 2), (16, 3))
     model.compile("adam", "mean_squared_error")
     model.fit(x, y, verbose=0)
-    model.save(tmp_path / "model.npz")
-    assert_same_bits(fastcnn.load_model(tmp_path / "model.npz").predict(x, verbose=0), model.predict(x, verbose=0))
+    model.save(tmp_path / "model.safetensors")
+    assert_same_bits(fastcnn.load_model(tmp_path / "model.safetensors").predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 def test_a_session_sees_statistics_that_move():

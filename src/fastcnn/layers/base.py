@@ -72,6 +72,8 @@ class Layer(_registry.Configurable):
     _not_configured = frozenset({"input_shape"})
     #: Whether inputs, and what `forward` and `backward` call x and dx, are several arrays, in a tuple.
     takes_many = False
+    #: Whether the layer prepares data: at a network's beginning, it may run before the rest, in another thread.
+    preprocessing = False
     #: The layers that this one consists of, if it is a model.
     graph: Graph | None = None
 
@@ -264,6 +266,14 @@ class Layer(_registry.Configurable):
     def count_params(self) -> int:
         """Return the number of weights' elements."""
         return sum(weight.size for weight in self._weights.values())
+
+
+class ImageLayer(Layer):
+    """A layer of images, (N, H, W, C): the only layout, which `data_format` may say as in Keras's scripts."""
+
+    def __init__(self, *, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format: str = _validate.choice(data_format, "data_format of a layer", (None, "channels_last")) or "channels_last"
 
 
 def batch_shape(shape: Sequence[int | None], name: str) -> Shape:

@@ -10,11 +10,11 @@ import numpy as np
 from fastcnn import _validate, initializers, ops
 from fastcnn.graph import Shape
 from fastcnn.layers.activated import ActivatedLayer
-from fastcnn.layers.base import Gradients, WeightSpec, known
+from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec, known
 from fastcnn.ops import steps
 
 
-class _Conv(ActivatedLayer):
+class _Conv(ImageLayer, ActivatedLayer):
     """What the convolutions share: their geometry, a bias, and the order of their weights."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Conv2D(_Conv):
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
     **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`.
+        `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
     Notes
     -----
@@ -158,7 +158,7 @@ class DepthwiseConv2D(_Conv):
     depthwise_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
     **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`.
+        `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
     Notes
     -----
@@ -239,7 +239,7 @@ class Conv2DTranspose(_Conv):
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
     **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`.
+        `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
     Notes
     -----

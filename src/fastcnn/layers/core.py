@@ -11,7 +11,7 @@ import numpy as np
 from fastcnn import _registry, _validate, initializers, ops
 from fastcnn.graph import Shape
 from fastcnn.layers.activated import ActivatedLayer
-from fastcnn.layers.base import Gradients, Layer, WeightSpec
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, known
 from fastcnn.ops import steps
 from fastcnn.random import Draws
 
@@ -128,7 +128,7 @@ class Activation(ActivatedLayer):
         return dz, ()
 
 
-class Flatten(Layer):
+class Flatten(ImageLayer):
     """Each input in one row: (N, H, W, C) becomes (N, H·W·C).
 
     Examples
@@ -162,6 +162,8 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1].
+    noise_shape : sequence, optional
+        The shape of what is drawn, which begins with None, for the batch; along an axis of 1 all are dropped or kept together.
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
@@ -179,12 +181,18 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
-    def __init__(self, rate: float, **kwargs: Any) -> None:
+    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = _registry.real(rate, "rate", 0, 1)
+        if noise_shape is not None and (not noise_shape or noise_shape[0] is not None):
+            raise ValueError(f"noise_shape must begin with None, for the batch, got {noise_shape!r}")
+        self.noise_shape = None if noise_shape is None else list(noise_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
+        noise = self.noise_shape or [None] * len(input_shape)
+        if len(noise) != len(input_shape) or any(each not in (None, 1, size) for each, size in zip(noise, input_shape, strict=True)):
+            raise ValueError(f"noise_shape must have an axis of None, 1 or all for each of the input's {input_shape}, got {self.noise_shape}")
         return input_shape
 
     def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
@@ -195,8 +203,13 @@ class Dropout(Layer):
         """Return `x`, with some elements dropped in training, and the mask of those kept."""
         if training is None or self.rate == 0:
             return x, None
-        kept = training.uniform(math.prod(x.shape[1:])).reshape(x.shape) >= self.rate
+        shape = self._mask_shape(x)
+        kept = training.uniform(math.prod(shape[1:])).reshape(shape) >= self.rate
         return self._masked(x, kept), kept
+
+    def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        noise = self.noise_shape or x.shape
+        return tuple(size if each is None else each for each, size in zip(noise, x.shape, strict=True))
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` where the input was kept, scaled alike."""
@@ -208,3 +221,38 @@ class Dropout(Layer):
         bits = np.dtype(f"i{x.itemsize}")  # all of a number that is kept, else none: several times as fast as `np.where`
         masked: np.ndarray = ((x * x.dtype.type(scale)).view(bits) & -kept.astype(bits)).view(x.dtype)
         return masked
+
+
+class SpatialDropout2D(ImageLayer, Dropout):
+    """In training, drop each channel of an image with probability `rate` and scale the others by 1 / (1 - rate); else pass all on.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1].
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    References
+    ----------
+    J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: Efficient object localization using convolutional networks. CVPR 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn import layers
+    >>> y = layers.SpatialDropout2D(0.5)(np.ones((2, 3, 4, 500)), training=True)
+    >>> bool((y == y[:, :1, :1]).all())
+    True
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(rate=rate, **kwargs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        known(input_shape, "N H W C", self.name)
+        return input_shape
+
+    def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        return (len(x), 1, 1, x.shape[-1])

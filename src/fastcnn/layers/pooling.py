@@ -9,12 +9,12 @@ import numpy as np
 
 from fastcnn import _validate, ops
 from fastcnn.graph import Shape
-from fastcnn.layers.base import Gradients, Layer, known
+from fastcnn.layers.base import Gradients, ImageLayer, known
 from fastcnn.ops import pool, steps
 from fastcnn.random import Draws
 
 
-class _Pooling2D(Layer):
+class _Pooling2D(ImageLayer):
     def __init__(
         self,
         pool_size: int | tuple[int, int] = (2, 2),
@@ -44,7 +44,7 @@ class MaxPooling2D(_Pooling2D):
         By default `pool_size`.
     padding : {"valid", "same"}
     **kwargs
-        `name`, `input_shape`: see `Layer`.
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
     Notes
     -----
@@ -92,7 +92,7 @@ class AveragePooling2D(_Pooling2D):
         By default `pool_size`.
     padding : {"valid", "same"}
     **kwargs
-        `name`, `input_shape`: see `Layer`.
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
     Notes
     -----
@@ -116,3 +116,98 @@ class AveragePooling2D(_Pooling2D):
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` spread over the windows."""
         return ops.avg_pool2d_backward(dy, cache, self.pool_size, self.strides, padding=self.padding), ()
+
+
+class _GlobalPooling2D(ImageLayer):
+    def __init__(self, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keepdims = _validate.boolean(keepdims, "keepdims")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, C), or (None, 1, 1, C)."""
+        channels = known(input_shape, "N H W C", self.name)[-1]
+        return (None, 1, 1, channels) if self.keepdims else (None, channels)
+
+    def _pooled(self, y: np.ndarray) -> np.ndarray:
+        """Return `y` (N, 1, 1, C) in the output's shape."""
+        return y if self.keepdims else y.reshape(len(y), y.shape[-1])
+
+
+class GlobalAveragePooling2D(_GlobalPooling2D):
+    """The mean of each channel of an image.
+
+    Parameters
+    ----------
+    keepdims : bool, default False
+        Whether the output is (N, 1, 1, C).
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Notes
+    -----
+    Input (N, H, W, C), output (N, C). Conventions are those of ``keras.layers.GlobalAveragePooling2D``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.GlobalAveragePooling2D().compute_output_shape((None, 7, 7, 64))
+    (None, 64)
+    """
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the means, and the input's shape."""
+        return self._pooled(ops.avg_pool2d(x, x.shape[1:3])), x.shape
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return the pooling."""
+        size = (x.shape[1], x.shape[2])
+        return (steps.pool2d("avg_pool2d", x, size, size, "valid"),)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` spread over the images."""
+        return ops.avg_pool2d_backward(dy.reshape(len(dy), 1, 1, dy.shape[-1]), cache, cache[1:3]), ()
+
+
+class GlobalMaxPooling2D(_GlobalPooling2D):
+    """The largest value of each channel of an image.
+
+    Parameters
+    ----------
+    keepdims : bool, default False
+        Whether the output is (N, 1, 1, C).
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Notes
+    -----
+    Input (N, H, W, C), output (N, C). Conventions are those of ``keras.layers.GlobalMaxPooling2D`` on TensorFlow: equal maxima share
+    the gradient out evenly (with `MaxPooling2D`, the first has all of it); of a channel with a NaN, the maximum and the gradient are NaN.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.GlobalMaxPooling2D(keepdims=True).compute_output_shape((None, 7, 7, 64))
+    (None, 1, 1, 64)
+    """
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the maxima, and the input with them."""
+        y = ops.max_pool2d(x, x.shape[1:3])
+        return self._pooled(y), (x, y)
+
+    def infer(self, x: np.ndarray) -> np.ndarray:
+        """Return the maxima."""
+        return self._pooled(ops.max_pool2d(x, x.shape[1:3]))
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return the pooling."""
+        size = (x.shape[1], x.shape[2])
+        return (steps.pool2d("max_pool2d", x, size, size, "valid"),)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` at the maxima, shared out evenly."""
+        x, y = cache
+        largest = x == y
+        with np.errstate(all="ignore"):
+            shares = dy.reshape(y.shape) / np.count_nonzero(largest, axis=(1, 2), keepdims=True).astype(dy.dtype)
+            return np.multiply(largest, shares, dtype=dy.dtype), ()

@@ -1,0 +1,300 @@
+"""Layers of several inputs: sums, products, means and extremes of theirs, and concatenation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fastcnn import _validate
+from fastcnn.graph import Shape
+from fastcnn.layers.base import Gradients, Layer
+from fastcnn.random import Draws
+
+#: The inputs of a merging layer, or the gradients by them.
+Arrays: TypeAlias = tuple[np.ndarray, ...]
+
+
+class _Merge(Layer):
+    """A layer of several inputs, each (N, ...)."""
+
+    takes_many = True
+
+    def _sizes(self, input_shape: tuple[Shape, ...], least: int = 1) -> list[tuple[int, ...]]:
+        """Return the inputs' shapes without the batch, if there are enough of them."""
+        if len(input_shape) < least:
+            raise ValueError(f"inputs of layer {self.name!r} must be at least {least} arrays in a list, got {len(input_shape)}")
+        return [tuple(size or 0 for size in shape[1:]) for shape in input_shape]
+
+    def _check_batch(self, xs: Arrays) -> None:
+        if len({len(x) for x in xs}) > 1:
+            raise ValueError(f"inputs of layer {self.name!r} must have the same number of entries, got {[len(x) for x in xs]}")
+
+
+class _Elementwise(_Merge):
+    """One number of each input makes one of the output; where an input has an axis of size 1, its numbers count for all of the axis.
+
+    An input of fewer axes than others gets axes of size 1 behind the batch.
+    """
+
+    #: Puts two arrays together; for more, its result and the next.
+    _ufunc: Callable[..., Any]
+
+    def compute_output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
+        """Return the shape that all inputs are broadcast to."""
+        sizes = self._sizes(input_shape)
+        try:
+            return (None, *np.broadcast_shapes(*sizes))
+        except ValueError:
+            raise ValueError(f"inputs of layer {self.name!r} must have sizes that are equal or 1, got shapes {list(input_shape)}") from None
+
+    def forward(self, x: Arrays, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output for the inputs `x`, and what `backward` needs to know."""
+        self._check_batch(x)
+        xs = _same_rank(x)
+        y = np.empty(np.broadcast_shapes(*(each.shape for each in xs)), np.result_type(*xs))
+        with np.errstate(all="ignore"):
+            self._merge(xs, y)
+        return y, (x, y)
+
+    def _merge(self, xs: Arrays, y: np.ndarray) -> None:
+        """Write the output to `y`."""
+        if len(xs) == 1:
+            np.copyto(y, xs[0])
+        for first, second in zip((xs[0], *[y] * len(xs)), xs[1:], strict=False):
+            type(self)._ufunc(first, second, out=y)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[Arrays | None, Gradients]:
+        """Return the gradients of the inputs."""
+        if not input_grad:
+            return None, ()
+        x, y = cache
+        with np.errstate(all="ignore"):
+            gradients = self._gradients(dy, _same_rank(x), y)
+        return tuple(_summed_to(each.shape, gradient) for each, gradient in zip(x, gradients, strict=True)), ()
+
+    def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
+        """Return the gradients of the inputs, each in the shape of `dy`."""
+        raise NotImplementedError
+
+
+class Add(_Elementwise):
+    """The sum of all inputs.
+
+    Parameters
+    ----------
+    **kwargs
+        `name`: see `Layer`.
+
+    Notes
+    -----
+    Inputs (N, ...) of one shape, or with axes of size 1 instead, as in ``keras.layers.Add``; so for all layers of elements here.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Add()([[[1, 2]], [[3, 4]]]).tolist()
+    [[4.0, 6.0]]
+    """
+
+    _ufunc = np.add
+
+    def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
+        return [dy] * len(xs)
+
+
+class Subtract(_Elementwise):
+    """The first of two inputs less the second.
+
+    Parameters
+    ----------
+    **kwargs
+        `name`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Subtract()([[[1, 2]], [[3, 5]]]).tolist()
+    [[-2.0, -3.0]]
+    """
+
+    _ufunc = np.subtract
+
+    def compute_output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
+        """Return the shape that both inputs are broadcast to."""
+        if len(input_shape) != 2:
+            raise ValueError(f"inputs of layer {self.name!r} must be two, got {len(input_shape)}")
+        return super().compute_output_shape(input_shape)
+
+    def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
+        return [dy, np.negative(dy)]
+
+
+class Multiply(_Elementwise):
+    """The product of all inputs, such as of images and of a weight for each of their channels.
+
+    Parameters
+    ----------
+    **kwargs
+        `name`: see `Layer`.
+
+    References
+    ----------
+    J. Hu, L. Shen, G. Sun: Squeeze-and-excitation networks. CVPR 2018.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Multiply().compute_output_shape([(None, 7, 7, 64), (None, 1, 1, 64)])
+    (None, 7, 7, 64)
+    """
+
+    _ufunc = np.multiply
+
+    def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
+        gradients = []
+        for place in range(len(xs)):
+            gradient = dy
+            for other in xs[:place] + xs[place + 1 :]:
+                gradient = gradient * other
+            gradients.append(gradient)
+        return gradients
+
+
+class Average(_Elementwise):
+    """The mean of all inputs.
+
+    Parameters
+    ----------
+    **kwargs
+        `name`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Average()([[[1, 2]], [[3, 4]]]).tolist()
+    [[2.0, 3.0]]
+    """
+
+    _ufunc = np.add
+
+    def _merge(self, xs: Arrays, y: np.ndarray) -> None:
+        super()._merge(xs, y)
+        y /= len(xs)
+
+    def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
+        return [dy / len(xs)] * len(xs)
+
+
+class _Extreme(_Elementwise):
+    """The gradient goes to the first of equal inputs; where any is NaN, so is the output, and the gradient goes to the first NaN."""
+
+    def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
+        zero, free, gradients = np.zeros((), dy.dtype), np.True_, []
+        for x in xs:
+            wins = free & ((x == y) | ((x != x) & (y != y)))
+            free = free & ~wins
+            gradients.append(np.where(wins, dy, zero))
+        return gradients
+
+
+class Maximum(_Extreme):
+    """The largest of all inputs.
+
+    Parameters
+    ----------
+    **kwargs
+        `name`: see `Layer`.
+
+    Notes
+    -----
+    The gradient goes to the first of equal inputs, as in Keras on TensorFlow; NaN wins over all.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Maximum()([[[1, 5]], [[3, 4]]]).tolist()
+    [[3.0, 5.0]]
+    """
+
+    _ufunc = np.maximum
+
+
+class Minimum(_Extreme):
+    """The smallest of all inputs.
+
+    Parameters
+    ----------
+    **kwargs
+        `name`: see `Layer`.
+
+    Notes
+    -----
+    The gradient goes to the first of equal inputs, as in Keras on TensorFlow; NaN wins over all.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Minimum()([[[1, 5]], [[3, 4]]]).tolist()
+    [[1.0, 4.0]]
+    """
+
+    _ufunc = np.minimum
+
+
+class Concatenate(_Merge):
+    """The inputs one behind the other along an axis.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        Any but the batch's, 0. The other axes must be equal.
+    **kwargs
+        `name`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Concatenate().compute_output_shape([(None, 7, 7, 64), (None, 7, 7, 32)])
+    (None, 7, 7, 96)
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = _validate.integer(axis, "axis", -32, 32)
+        if self.axis == 0:
+            raise ValueError("axis must not be that of the batch, got 0")
+
+    def compute_output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
+        """Return the shape of all inputs, with the sum of their sizes along the axis."""
+        sizes = self._sizes(input_shape)
+        rank = len(sizes[0]) + 1
+        axis = self.axis - 1 if self.axis > 0 else self.axis + rank - 1
+        if not 0 <= axis < rank - 1:
+            raise ValueError(f"axis must be one of the {rank} axes of {self.name!r} behind the batch, got {self.axis}")
+        if len({(len(each), each[:axis], each[axis + 1 :]) for each in sizes}) > 1:
+            raise ValueError(f"inputs of layer {self.name!r} must be equal but for axis {self.axis}, got shapes {list(input_shape)}")
+        return (None, *sizes[0][:axis], sum(each[axis] for each in sizes), *sizes[0][axis + 1 :])
+
+    def forward(self, x: Arrays, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the inputs as one array, and where each but the first begins."""
+        self._check_batch(x)
+        return np.concatenate(x, self.axis), np.cumsum([each.shape[self.axis] for each in x[:-1]], dtype=int)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[Arrays | None, Gradients]:
+        """Return the inputs' parts of `dy`."""
+        return (tuple(np.split(dy, cache, self.axis)) if input_grad else None), ()
+
+
+def _same_rank(xs: Arrays) -> Arrays:
+    """Return the arrays with axes of size 1 behind the batch, so that all have as many axes."""
+    rank = max(x.ndim for x in xs)
+    return tuple(x.reshape(len(x), *[1] * (rank - x.ndim), *x.shape[1:]) for x in xs)
+
+
+def _summed_to(shape: tuple[int, ...], gradient: np.ndarray) -> np.ndarray:
+    """Return the gradient of an array of `shape` that was broadcast: summed where its numbers counted several times."""
+    sizes = (shape[0], *[1] * (gradient.ndim - len(shape)), *shape[1:])
+    axes = tuple(axis for axis, size in enumerate(sizes) if size != gradient.shape[axis])
+    return (gradient.sum(axis=axes) if axes else gradient).reshape(shape)

@@ -1,0 +1,292 @@
+"""Layers that move numbers to other places, or repeat them: Reshape, Permute, margins, and enlarging."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fastcnn import _validate
+from fastcnn.graph import Shape
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
+from fastcnn.ops import steps
+from fastcnn.random import Draws
+
+#: ((top, bottom), (left, right)).
+Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
+class Reshape(Layer):
+    """Each input's numbers, in their order, in another shape.
+
+    Parameters
+    ----------
+    target_shape : sequence of int
+        Without the batch. One size may be -1, which is what the others leave.
+    **kwargs
+        `name`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Reshape((7, -1, 2)).compute_output_shape((None, 98))
+    (None, 7, 7, 2)
+    """
+
+    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(target_shape, list | tuple):
+            raise TypeError(f"target_shape must be a sequence of integers, got {target_shape!r} of type {type(target_shape).__name__}")
+        sizes = [_validate.integer(size, f"target_shape[{axis}]", -1) for axis, size in enumerate(target_shape)]
+        if 0 in sizes or sizes.count(-1) > 1:
+            raise ValueError(f"target_shape must hold positive sizes and at most one -1, got {tuple(sizes)}")
+        self.target_shape = tuple(sizes)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, ...) with `target_shape`."""
+        count, given = math.prod(size or 0 for size in input_shape[1:]), math.prod(size for size in self.target_shape if size != -1)
+        if count != given if -1 not in self.target_shape else count % given:
+            raise ValueError(f"target_shape of {self.name!r} must fit the input's {count} numbers, got {self.target_shape}")
+        return (None, *(count // given if size == -1 else size for size in self.target_shape))
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return nothing to do: the order in memory stays."""
+        return ()
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x` in its new shape, and its old one."""
+        sizes = [size or 0 for size in self.compute_output_shape((None, *x.shape[1:]))[1:]]
+        return x.reshape(len(x), *sizes), x.shape
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` in the input's shape."""
+        return dy.reshape(cache), ()
+
+
+class Permute(Layer):
+    """The axes in another order.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        For each axis of the output, which one of the input it is; the first behind the batch is 1.
+    **kwargs
+        `name`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Permute((3, 1, 2)).compute_output_shape((None, 28, 32, 3))
+    (None, 3, 28, 32)
+    """
+
+    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dims = _validate.shape(dims, "dims", range(1, 32))
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(f"dims must hold each of 1 to {len(self.dims)} once, got {self.dims}")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the sizes in their new order."""
+        if len(input_shape) != len(self.dims) + 1:
+            raise ValueError(f"dims of {self.name!r} must name every axis behind the batch, got {self.dims} for shape {input_shape}")
+        return (None, *(input_shape[axis] for axis in self.dims))
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x` with its axes in their new order."""
+        return np.ascontiguousarray(x.transpose(0, *self.dims)), None
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` with its axes in the input's order."""
+        return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims)))), ()
+
+
+class ZeroPadding2D(ImageLayer):
+    """Images with a margin of zeros.
+
+    Parameters
+    ----------
+    padding : int, pair of int or pair of pairs, default (1, 1)
+        Pixels on all sides; above and below, and left and right; or ((top, bottom), (left, right)).
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.ZeroPadding2D(((0, 1), (2, 2))).compute_output_shape((None, 28, 28, 3))
+    (None, 29, 32, 3)
+    """
+
+    def __init__(self, padding: int | Sequence[Any] = (1, 1), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.padding = _margins(padding, "padding")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, top + H + bottom, left + W + right, C)."""
+        height, width, channels = known(input_shape, "N H W C", self.name)
+        return (None, height + sum(self.padding[0]), width + sum(self.padding[1]), channels)
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the larger images."""
+        return _padded(x, self.padding), None
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` without its margin."""
+        return _cropped(dy, self.padding), ()
+
+
+class Cropping2D(ImageLayer):
+    """Images without their margin.
+
+    Parameters
+    ----------
+    cropping : int, pair of int or pair of pairs, default ((0, 0), (0, 0))
+        Pixels on all sides; above and below, and left and right; or ((top, bottom), (left, right)).
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Cropping2D((2, 4)).compute_output_shape((None, 28, 28, 3))
+    (None, 24, 20, 3)
+    """
+
+    def __init__(self, cropping: int | Sequence[Any] = ((0, 0), (0, 0)), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cropping = _margins(cropping, "cropping")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, H - top - bottom, W - left - right, C)."""
+        height, width, channels = known(input_shape, "N H W C", self.name)
+        rows, columns = height - sum(self.cropping[0]), width - sum(self.cropping[1])
+        if rows < 1 or columns < 1:
+            raise ValueError(f"cropping of {self.name!r} must leave a pixel of {height} x {width}, got {self.cropping}")
+        return (None, rows, columns, channels)
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the smaller images."""
+        return _cropped(x, self.cropping), None
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` with a margin of zeros."""
+        return _padded(dy, self.cropping), ()
+
+
+def _margins(value: Any, name: str) -> Margins:
+    """Return `value` as ((top, bottom), (left, right))."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be an integer, a pair or a pair of pairs, got {value!r}")
+    margins = _validate.padding(value, name)
+    assert not isinstance(margins, str)
+    return margins
+
+
+def _cropped(x: np.ndarray, margins: Margins) -> np.ndarray:
+    """Return images without their margins."""
+    return np.ascontiguousarray(_inside(x, margins))
+
+
+def _padded(x: np.ndarray, margins: Margins) -> np.ndarray:
+    """Return images with margins of zeros."""
+    (top, bottom), (left, right) = margins
+    y = np.zeros((len(x), top + x.shape[1] + bottom, left + x.shape[2] + right, x.shape[3]), x.dtype)
+    _inside(y, margins)[...] = x
+    return y
+
+
+def _inside(x: np.ndarray, margins: Margins) -> np.ndarray:
+    """Return what margins leave, as a view."""
+    (top, bottom), (left, right) = margins
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+
+class UpSampling2D(ImageLayer):
+    """Images a number of times as large.
+
+    Parameters
+    ----------
+    size : int or pair of int, default (2, 2)
+        How many times as high and as wide.
+    interpolation : {"nearest", "bilinear"}
+        Whether each pixel is repeated, or the new ones lie on straight lines between the old ones, whose colours are those of their
+        centres; behind the outermost centres, the image goes on as it is there.
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn import layers
+    >>> line = np.reshape([0, 4], (1, 1, 2, 1))
+    >>> layers.UpSampling2D((1, 2))(line).ravel().tolist()
+    [0.0, 0.0, 4.0, 4.0]
+    >>> layers.UpSampling2D((1, 2), interpolation="bilinear")(line).ravel().tolist()
+    [0.0, 1.0, 3.0, 4.0]
+    """
+
+    def __init__(self, size: int | Sequence[int] = (2, 2), *, interpolation: str = "nearest", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = _validate.pair(size, "size", 1)
+        self.interpolation: str = _validate.choice(interpolation, "interpolation", ("nearest", "bilinear"))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, rows · H, columns · W, C)."""
+        height, width, channels = known(input_shape, "N H W C", self.name)
+        shape = (height * self.size[0], width * self.size[1], channels)
+        _validate.addressable(shape, np.dtype(np.float32), f"the output of {self.name!r}")
+        return (None, *shape)
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the larger images."""
+        for axis, factor in enumerate(self.size, 1):
+            x = self._enlarged(x, axis, factor)
+        return x, None
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return for each pixel the sum of `dy` over those that it has a share in, by their shares."""
+        for axis, factor in enumerate(self.size, 1):
+            dy = self._gathered(dy, axis, factor)
+        return dy, ()
+
+    def _enlarged(self, x: np.ndarray, axis: int, factor: int) -> np.ndarray:
+        if factor == 1 or self.interpolation == "nearest":
+            return np.repeat(x, factor, axis)
+        length, x = x.shape[axis], np.concatenate([x.take([0], axis), x, x.take([-1], axis)], axis)
+        y = np.zeros((*x.shape[:axis], factor * length, *x.shape[axis + 1 :]), x.dtype)
+        for phase, start, share in _phases(factor):
+            y[_along(axis, phase, None, factor)] += share * x[_along(axis, start, start + length)]
+        return y
+
+    def _gathered(self, dy: np.ndarray, axis: int, factor: int) -> np.ndarray:
+        """The adjoint of `_enlarged`."""
+        length = dy.shape[axis] // factor
+        if factor == 1 or self.interpolation == "nearest":
+            total = dy[_along(axis, 0, None, factor)].copy()
+            for phase in range(1, factor):
+                total += dy[_along(axis, phase, None, factor)]
+            return total
+        dx = np.zeros((*dy.shape[:axis], length + 2, *dy.shape[axis + 1 :]), dy.dtype)
+        for phase, start, share in _phases(factor):
+            dx[_along(axis, start, start + length)] += share * dy[_along(axis, phase, None, factor)]
+        dx[_along(axis, 1, 2)] += dx[_along(axis, 0, 1)]
+        dx[_along(axis, length, length + 1)] += dx[_along(axis, length + 1, None)]
+        return np.ascontiguousarray(dx[_along(axis, 1, length + 1)])
+
+
+def _along(axis: int, start: int, stop: int | None, step: int = 1) -> tuple[slice, ...]:
+    """Return the index of a slice along `axis`."""
+    return (*[slice(None)] * axis, slice(start, stop, step))
+
+
+def _phases(factor: int) -> Iterator[tuple[int, int, float]]:
+    """Yield which of `factor` new pixels lies between which old ones, counted from the one before the first, and their shares in it."""
+    for phase in range(factor):
+        position = (phase + 0.5) / factor - 0.5
+        lower = math.floor(position)
+        for neighbour, share in ((lower, lower + 1 - position), (lower + 1, position - lower)):
+            if share:
+                yield phase, 1 + neighbour, share
