@@ -22,18 +22,18 @@ typedef struct {
 } fcnn_axis;
 
 /* The axis of a convolution, of one phase: phase (1). */
-static inline fcnn_axis fcnn_forward_axis(int64_t size, int64_t results, int64_t taps, int64_t stride, int64_t dilation, int64_t pad,
-                                          fcnn_axis_phase *phase) {
-  phase[0] = (fcnn_axis_phase){
-      .results = results, .taps = taps, .step = stride, .origin = -pad, .dilation = dilation, .filter_step = 1};
+static inline fcnn_axis fcnn_forward_axis(int64_t size, int64_t results, int64_t taps, int64_t stride, int64_t dilation,
+                                          int64_t pad, fcnn_axis_phase *phase) {
+  phase[0] =
+      (fcnn_axis_phase){.results = results, .taps = taps, .step = stride, .origin = -pad, .dilation = dilation, .filter_step = 1};
   return (fcnn_axis){.size = size, .results = results, .taps = taps, .phases = 1, .phase = phase};
 }
 
 static inline int64_t fcnn_gradient_phases(int64_t size, int64_t stride) { return fcnn_min(size, stride); }
 
 /* The axis of its input gradient: phase (fcnn_gradient_phases). */
-static inline fcnn_axis fcnn_gradient_axis(int64_t size, int64_t results, int64_t taps, int64_t stride, int64_t dilation, int64_t pad,
-                                           fcnn_axis_phase *phase) {
+static inline fcnn_axis fcnn_gradient_axis(int64_t size, int64_t results, int64_t taps, int64_t stride, int64_t dilation,
+                                           int64_t pad, fcnn_axis_phase *phase) {
   fcnn_axis axis = {.size = results, .results = size, .phases = fcnn_gradient_phases(size, stride), .phase = phase};
   for (int64_t p = 0; p < axis.phases; p++) {
     const fcnn_phase of = fcnn_phase_at(p, size, taps, stride, dilation, pad);
@@ -89,7 +89,8 @@ static inline fcnn_pixels fcnn_axis_pixels(const fcnn_axis *axis, int64_t begin,
 
 /* Of numbers i, those whose pixel i * step + origin is on the plane. */
 static inline fcnn_pixels fcnn_axis_on_plane(const fcnn_axis *axis, int64_t step, int64_t origin) {
-  return (fcnn_pixels){origin < 0 ? fcnn_ceil_div(-origin, step) : 0, origin < axis->size ? (axis->size - 1 - origin) / step + 1 : 0};
+  return (fcnn_pixels){origin < 0 ? fcnn_ceil_div(-origin, step) : 0,
+                       origin < axis->size ? (axis->size - 1 - origin) / step + 1 : 0};
 }
 
 #endif
