@@ -94,8 +94,7 @@ fcnn_conv2d_choice fcnn_choose_weight_gradient(const fcnn_windows *w, int64_t fi
 }
 
 fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *s, enum fcnn_conv2d_op op, bool double_precision) {
-  const fcnn_grouping grouping = fcnn_grouping_of(s->groups, s->C / s->groups, s->F / s->groups, 1);
-  if (fcnn_grouping_suits(&grouping)) return (fcnn_conv2d_choice){.algorithm = FCNN_GROUPED, .reason = FCNN_SMALL_GROUPS};
+  if (fcnn_small_groups(s)) return (fcnn_conv2d_choice){.algorithm = FCNN_GROUPED, .reason = FCNN_SMALL_GROUPS};
   const fcnn_windows windows = fcnn_conv2d_windows(s);
   if (op == FCNN_WEIGHT_GRADIENT) return fcnn_choose_weight_gradient(&windows, s->F / s->groups, double_precision);
   if (op == FCNN_FORWARD) return fcnn_choose_correlation(&windows, s->F / s->groups, double_precision);

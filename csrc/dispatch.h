@@ -15,10 +15,10 @@ typedef struct {
   int64_t from, row, length;
 } fcnn_run;
 
-/* Taps side by side of the patches of a strip: the first one is `from` numbers after a patch's base, and meets the filters from number
-   `row` of a panel on. */
+/* Taps side by side, or one, of a row of results: position q lies q steps after number `from` of a row of the image. Position p * stride + v
+   is tap v of result p, and meets the filters from number `row` of a panel on; those in [begin, end) are on the plane. */
 typedef struct {
-  int64_t from, row;
+  int64_t from, row, begin, end;
 } fcnn_strip_line;
 
 /* Of convolutions with a max pooling behind them: */
@@ -26,6 +26,11 @@ enum {
   FCNN_POOLED = 4,   /* results that are computed, and pooled, at once */
   FCNN_FEW_ROWS = 9, /* rows of dw that are summed at once */
 };
+
+/* Bits [begin, end) of 32, as far as there are such. */
+static inline uint32_t fcnn_bits(int64_t begin, int64_t end) {
+  return ~(uint32_t)0 << fcnn_clamp(begin, 0, 31) & ~(~(uint32_t)0 << fcnn_clamp(end, 0, 31));
+}
 
 #define REAL float
 #define TYPED(name) name##_f32

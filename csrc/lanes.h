@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fastcnn.h"
 #include "memory.h"
 
 /* How the lanes of a vector of results find the numbers of their group in a pixel. */
@@ -48,8 +49,8 @@ static inline fcnn_grouping fcnn_grouping_of(int64_t groups, int64_t terms, int6
 }
 
 /* Whether there are groups, and small ones. */
-static inline bool fcnn_grouping_suits(const fcnn_grouping *g) {
-  return g->groups > 1 && g->terms <= FCNN_MOST_TERMS && g->results <= FCNN_MOST_TERMS;
+static inline bool fcnn_small_groups(const fcnn_conv2d_shape *s) {
+  return s->groups > 1 && s->C / s->groups <= FCNN_MOST_TERMS && s->F / s->groups <= FCNN_MOST_TERMS;
 }
 
 /* Vector `vector` of g->vectors. The last ones begin early enough to end with the pixel, if it is that long. */

@@ -8,6 +8,7 @@
 #include <tgmath.h>
 
 #include "algorithm.h"
+#include "axes.h"
 #include "dispatch.h"
 #include "fastcnn.h"
 #include "memory.h"

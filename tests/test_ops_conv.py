@@ -59,6 +59,7 @@ CONVOLUTIONS = {
     "depthwise, 5x5, strided": ((1, 11, 21, 16), (5, 5, 1, 16), {"groups": 16, "padding": 2, "stride": 2}),
     "depthwise, bands of rows": ((2, 31, 9, 33), (3, 3, 1, 33), {"groups": 33, "padding": 1, "stride": (1, 2)}),
     "depthwise, long pixels": ((1, 10, 7, 515), (3, 3, 1, 515), {"groups": 515, "padding": "same"}),
+    "depthwise, pixels that share a cache set": ((1, 5, 9, 1024), (3, 3, 1, 1024), {"groups": 1024, "padding": 1}),
     "groups of three": ((1, 9, 8, 48), (3, 3, 3, 48), {"groups": 16, "padding": 1}),
     "groups of four": ((2, 17, 12, 32), (3, 3, 4, 32), {"groups": 8, "padding": 1}),
     "groups of four, dilated": ((1, 10, 11, 32), (3, 3, 4, 32), {"groups": 8, "padding": 2, "dilation": 2}),
@@ -115,6 +116,8 @@ TRANSPOSED = {
     "grouped, more filters than channels": ((1, 3, 4, 2), (2, 3, 4, 2), {"groups": 2, "padding": 1}),
     "depthwise": ((2, 3, 4, 17), (3, 3, 1, 17), {"groups": 17, "stride": 2, "padding": "same"}),
     "depthwise, two filters a channel": ((1, 3, 4, 5), (2, 3, 2, 5), {"groups": 5}),
+    "depthwise, 5x5, strided": ((1, 5, 9, 17), (5, 5, 1, 17), {"groups": 17, "stride": 2, "padding": 2, "output_padding": 1}),
+    "depthwise, stride beyond the kernel": ((1, 3, 4, 16), (2, 1, 1, 16), {"groups": 16, "stride": (3, 4)}),
     "sums beyond a block": ((1, 3, 3, 700), (2, 2, 5, 700), {}),
     "many windows": ((2, 12, 13, 3), (3, 3, 4, 3), {"stride": 2, "padding": "valid"}),
 }
