@@ -1,5 +1,7 @@
 """Normalization: the kernels against float64, the layers against Keras, and batch statistics over steps of training."""
 
+import copy
+
 import numpy as np
 import pytest
 from compare import assert_close, assert_same_bits
@@ -7,6 +9,7 @@ from kernels import by_name, on_both_dtypes, signed
 
 import fastcnn
 from fastcnn import layers, models, optimizers, random
+from fastcnn.network import Network
 from fastcnn.ops import normalize
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
@@ -15,7 +18,7 @@ DRAWS = random.Draws(seed=7, epoch=1, samples=np.arange(3))
 #: Rows and channels about which vectors, blocks, chunks and rows side by side end.
 SHAPES = [
     (1, 1), (2, 1), (63, 1), (64, 1), (65, 1), (1000, 2), (17, 3), (5000, 3), (33, 5), (129, 7), (4, 15), (515, 16), (9000, 17), (31, 33),
-    (257, 48), (65, 63), (3, 64), (1025, 64), (100, 65), (66, 100), (130, 129), (9, 1000), (700, 256), (12, 2049),
+    (257, 48), (65, 63), (3, 64), (1025, 64), (100, 65), (66, 100), (130, 129), (9, 1000), (700, 256), (12, 2049), (40, 5000),
 ]  # fmt: skip
 
 
@@ -236,6 +239,89 @@ def test_a_session_sees_statistics_that_move():
     model.compile(optimizers.SGD(0.0), "mean_squared_error")
     model.fit(x, y, verbose=0)  # nothing but the statistics
     assert not np.array_equal(model.predict(x, verbose=0), before)
+
+
+# --- Folded into convolutions ---------------------------------------------------------------------------------------------
+
+#: name: (the layers, of how many steps inference is).
+FOLDED = {
+    "conv2d": (lambda: [layers.Conv2D(5, 3), layers.BatchNormalization()], 1),
+    "no bias, relu, pooling": (
+        lambda: [layers.Conv2D(5, 3, use_bias=False), layers.BatchNormalization(3), layers.Activation("relu"), layers.MaxPooling2D(2)],
+        1,
+    ),
+    "a layer of relu": (lambda: [layers.Conv2D(5, 3), layers.BatchNormalization(scale=False), layers.ReLU()], 1),
+    "relu6": (lambda: [layers.Conv2D(5, 3), layers.BatchNormalization(center=False), layers.ReLU(6)], 2),
+    "groups": (lambda: [layers.Conv2D(6, 3, groups=2), layers.BatchNormalization(), layers.Activation("silu")], 2),
+    "depthwise": (lambda: [layers.DepthwiseConv2D(3, depth_multiplier=2), layers.BatchNormalization(), layers.Activation("relu")], 1),
+    "winograd": (lambda: [layers.Conv2D(32, 3, padding="same"), layers.BatchNormalization(), layers.ReLU()], 1),
+    "activated before": (lambda: [layers.Conv2D(5, 3, activation="relu"), layers.BatchNormalization()], 2),
+    "another axis": (lambda: [layers.Conv2D(5, 3), layers.BatchNormalization(axis=1)], 2),
+    "two in a row": (lambda: [layers.Conv2D(5, 3), layers.BatchNormalization(), layers.BatchNormalization()], 2),
+}
+
+
+def drawn(name, seed=15):
+    """The network with signed weights, but for positive variances, and an input."""
+    random.set_seed(3)
+    model = models.Sequential([layers.Input((10, 9, 4)), *FOLDED[name][0]()])
+    set_weights(model, seed)
+    (x,) = signed(np.random.default_rng(16), np.float32, (5, 10, 9, 4))
+    return model, x
+
+
+def set_weights(model, seed):
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        drawn = {key: rng.standard_normal(weight.shape) for key, weight in layer.weights.items()}
+        layer.set_weights([np.abs(value) + 0.5 if key == "moving_variance" else value for key, value in drawn.items()])
+
+
+def assert_folded(y, model, x):
+    expected = Network.of(model.graph).infer([x])[0]
+    assert_close(y, expected, terms=300, scale=np.abs(expected).max())
+
+
+@by_name(FOLDED)
+def test_inference_folds_normalization_into_convolutions(name):
+    model, x = drawn(name)
+    assert len(Network.of(model.graph).fused(inference=True).steps) == FOLDED[name][1]
+    session = fastcnn.InferenceSession(model, 2)
+    y = session.run(x)
+    assert_folded(y, model, x)
+    assert_same_bits(model.predict(x, verbose=0), y)
+    assert_same_bits(session.run(x[1:2]), y[1:2])
+    set_weights(model, 17)  # of all layers, then of one after the other
+    assert_folded(session.run(x), model, x)
+    for layer in model.layers:
+        layer.set_weights([2 * weight for weight in layer.get_weights()])
+        assert_folded(session.run(x), model, x)
+
+
+def test_training_does_not_fold():
+    model, _ = drawn("conv2d")
+    assert len(Network.of(model.graph).fused().steps) == 2
+
+
+def test_what_others_read_too_is_not_folded():
+    inputs = layers.Input((6, 6, 2))
+    convolved = layers.Conv2D(3, 3)(inputs)
+    model = models.Model(inputs, [convolved, layers.BatchNormalization()(convolved)])
+    (x,) = signed(np.random.default_rng(18), np.float32, (2, 6, 6, 2))
+    for ours, theirs in zip(model.predict(x, verbose=0), Network.of(model.graph).infer([x]), strict=True):
+        assert_same_bits(ours, theirs)
+
+
+def test_a_copy_of_a_folded_model_goes_its_own_way():
+    model, x = drawn("conv2d")
+    before = model.predict(x, verbose=0)
+    twin = copy.deepcopy(model)
+    set_weights(twin, 19)
+    assert_folded(twin.predict(x, verbose=0), twin, x)
+    assert_same_bits(model.predict(x, verbose=0), before)
+
+
+# --- Odd cases -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_negative_variance_gives_nan_and_no_warning():

@@ -44,7 +44,9 @@ class InferenceSession:
     Several threads may call `run` at once; each that runs beside another gets memory of its own. After a change of the weights, by
     training, `set_weights` or `load_weights`, the next `run` packs them anew. A layer that is no kernel of C's is run in between by itself.
 
-    Outputs are, bit for bit, those of the layers run one after the other, alone or in a batch, on any number of threads.
+    Outputs are, bit for bit, those of the layers run one after the other, alone or in a batch, on any number of threads. There is one
+    exception: a `BatchNormalization` behind a linear convolution becomes a part of its weights, which rounds otherwise. So outputs may then
+    differ in the last bits from those of a call of the model and what `evaluate` sees, but not from those of `predict`.
 
     References
     ----------
@@ -66,7 +68,7 @@ class InferenceSession:
         graph = model._built_graph()
         self._input_shapes = [_sizes(tensor.shape) for tensor in graph.inputs]
         self._output_shapes = [_sizes(tensor.shape) for tensor in graph.outputs]
-        network = Network.of(graph).fused()
+        network = Network.of(graph).fused(inference=True)
         self._inputs, self._outputs = network.inputs, network.outputs
         self._parts = _parts(network, network.shapes([tensor.shape for tensor in graph.inputs]), self.batch_size)
         last = {number: place for place, part in enumerate(self._parts) for number in (*part.inputs, part.output)}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastcnn.graph import Graph, Shape, Tensor
+from fastcnn.layers import folded
 from fastcnn.layers.activated import ActivatedLayer
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.layers.fused import PooledConv2D
@@ -91,9 +92,15 @@ class Network:
         inputs = [next(counter) for _ in graph.inputs]
         return cls(found, inputs, _expand(graph, inputs, found, counter))
 
-    def fused(self) -> Network:
-        """Return the network with those steps as one that can run as one."""
-        return Network(_fused(self.steps, self.outputs), self.inputs, self.outputs)
+    def fused(self, inference: bool = False) -> Network:
+        """Return the network with those steps as one that can run as one.
+
+        What is only for `inference` changes roundings: the weights of a convolution and of the batch normalization behind it become one.
+        """
+        steps = self.steps
+        for merge in (folded.normalized, folded.activated, PooledConv2D.of) if inference else (PooledConv2D.of,):
+            steps = _merged(steps, self.outputs, merge)
+        return Network(steps, self.inputs, self.outputs)
 
     def watched(self, watch: Callable[[Step], Operation]) -> Network:
         """Return the network with what `watch` makes of each step in place of its operation."""
@@ -233,8 +240,8 @@ def _expand(graph: Graph, inputs: Sequence[int], found: list[Step], counter: Ite
     return [numbers[tensor] for tensor in graph.outputs]
 
 
-def _fused(found: Sequence[Step], outputs: Sequence[int]) -> list[Step]:
-    """Return the steps, with those as one that run as one: the second stands where the two do."""
+def _merged(found: Sequence[Step], outputs: Sequence[int], merge: Callable[[Any, Any], Operation | None]) -> list[Step]:
+    """Return the steps, with those two as one of which `merge` makes one: the second stands where the two do."""
     uses = Counter(number for step in found for number in step.inputs) + Counter(outputs)
     makers = {step.output: step for step in found}
     merged: dict[int, Step] = {}
@@ -243,7 +250,7 @@ def _fused(found: Sequence[Step], outputs: Sequence[int]) -> list[Step]:
         first = makers.get(step.inputs[0])
         if first is None or len(step.inputs) != 1 or uses[first.output] != 1 or first.output in gone:
             continue
-        pair = PooledConv2D.of(first.operation, step.operation)
+        pair = merge(first.operation, step.operation)
         if pair is not None:
             gone.add(first.output)
             merged[step.output] = Step(pair, first.layers + step.layers, first.inputs, step.output)
