@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fastcnn.h"
 #include "lanes.h"
 
 /* `length` numbers of a patch that are neighbours in memory: they start `from` numbers after the patch's base, and meet the rows

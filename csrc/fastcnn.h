@@ -82,6 +82,30 @@ int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void 
    in [0, 2**32), and count is at most 2**34. */
 void fcnn_uniform(uint64_t seed, uint32_t epoch, uint32_t place, int64_t N, int64_t count, const int64_t *samples, float *u);
 
+/* The rules by which optimizers change a weight, given its gradient: each with its coefficients and its slots, which are what it keeps for
+   every weight. A share is what a running mean takes of the new number. */
+enum fcnn_rule {
+  /* weight -= rate * gradient; or, with a slot, velocity = momentum * velocity - rate * gradient, and weight += velocity or, with nesterov,
+     momentum * velocity - rate * gradient.    (rate, momentum, nesterov: 0 or 1; velocity or NULL) */
+  FCNN_SGD,
+  /* mean and square move by their shares to the gradient and to its square; weight -= rate * mean / (sqrt(square) + epsilon).
+     (rate, share_1, share_2, epsilon; mean, square) */
+  FCNN_ADAM,
+  /* The same, but weight -= (of_mean * mean + of_gradient * gradient) / (of_root * sqrt(square) + epsilon).
+     (of_mean, of_gradient, share_1, share_2, of_root, epsilon; mean, square) */
+  FCNN_NADAM,
+  /* square = rho * square + share * gradient ** 2, and mean likewise of the gradient; variance = square - mean ** 2, not less than 0, or
+     square without a mean; change = rate * gradient / sqrt(variance + epsilon); velocity = momentum * velocity + change; weight -=
+     velocity, or change without one.    (rate, rho, share, momentum, epsilon; square, velocity or NULL, mean or NULL) */
+  FCNN_RMSPROP,
+  /* weight -= rate * the sign of beta_1 * mean + share_1 * gradient; then mean = beta_2 * mean + share_2 * gradient.
+     (rate, beta_1, share_1, beta_2, share_2; mean) */
+  FCNN_LION,
+  FCNN_RULES,
+};
+
+enum { FCNN_MAX_COEFFICIENTS = 6, FCNN_MAX_SLOTS = 3 };
+
 /* --- Kernels, for float (_f32) and double (_f64) ----------------------------------------------------------------------- */
 
 #define REAL float

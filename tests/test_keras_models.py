@@ -1,4 +1,4 @@
-"""Layers, the tutorial's network and its training, against Keras with the same weights."""
+"""Layers, the tutorial's network and its training, against Keras with the same weights; `test_optimizers.py` compares optimizers."""
 
 import copy
 
@@ -228,35 +228,6 @@ def test_fit_tells_the_same_history(twins, keras):
     for name, values in our_history.items():
         assert_same_but_for(steps * path_error(ours, 32), np.array(values), np.array(their_history[name]))
     assert_same_but_for(steps * path_error(ours, 32), np.array(ours.evaluate(x, y, verbose=0)), np.array(theirs.evaluate(x, y, verbose=0)))
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("Adam", {}),
-        ("Adam", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}),
-        ("SGD", {}),
-        ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
-        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-    ],
-)
-def test_optimizers_make_the_steps_of_keras(name, options, keras):
-    """On gradients so small that epsilon counts, and larger ones. Keras loses digits where it subtracts beta_2**t from 1 in float32."""
-    rng = np.random.default_rng(5)
-    start = rng.normal(size=500).astype(np.float32)
-    variable, weights = keras.Variable(start), start.copy()
-    theirs, ours = getattr(keras.optimizers, name)(**options), getattr(optimizers, name)(**options)
-    ours.build(weights.size)
-    theirs.build([variable])
-    steps, path = 20, np.abs(start)
-    for step in range(1, steps + 1):
-        gradient = (rng.normal(size=500) * 10.0 ** rng.uniform(-9, 0, 500)).astype(np.float32)
-        before = weights.copy()
-        ours.update(weights, gradient)
-        theirs.apply([keras.ops.convert_to_tensor(gradient)])
-        path = path + np.abs(weights - before) / (1 - getattr(ours, "beta_2", 0.0) ** step)
-    assert ours.iterations == steps
-    assert_close(weights, variable.numpy(), terms=steps, scale=path)
 
 
 @pytest.mark.parametrize("name", ["SparseCategoricalCrossentropy", "CategoricalCrossentropy", "MeanSquaredError"])

@@ -35,13 +35,27 @@ if TYPE_CHECKING:
         optimizers,
         random,
         reference,
+        regularizers,
     )
     from fastcnn.inference import InferenceSession
     from fastcnn.layers import Input
     from fastcnn.models import Model, Sequential, load_model
 
 _SUBMODULES = frozenset(
-    {"callbacks", "datasets", "initializers", "io", "layers", "losses", "metrics", "models", "optimizers", "random", "reference"}
+    {
+        "callbacks",
+        "datasets",
+        "initializers",
+        "io",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "random",
+        "reference",
+        "regularizers",
+    }
 )
 _CLASSES = {"InferenceSession": "inference", "Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
 
@@ -68,6 +82,7 @@ __all__ = [
     "optimizers",
     "random",
     "reference",
+    "regularizers",
     "set_num_threads",
     "set_winograd",
     "show_config",

@@ -418,30 +418,30 @@ def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses,
     check(status, f"labels must be in [0, {columns}), the classes of logits")
 
 
-def sgd_step(int64_t n, gradients, double rate, double momentum, bint nesterov, weights, velocity):
-    """weights and velocity (n), or None, move as gradients (n) say."""
-    cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), velocity_ = Array(velocity, True)
-    with nogil:
-        if gradients_.is_double():
-            fcnn_sgd_step_f64(
-                n, <double *>gradients_.data(), rate, momentum, nesterov, <double *>weights_.data(), <double *>velocity_.data())
-        else:
-            fcnn_sgd_step_f32(
-                n, <float *>gradients_.data(), <float>rate, <float>momentum, nesterov, <float *>weights_.data(), <float *>velocity_.data())
+RULES = {"sgd": FCNN_SGD, "adam": FCNN_ADAM, "nadam": FCNN_NADAM, "rmsprop": FCNN_RMSPROP, "lion": FCNN_LION}
 
 
-def adam_step(int64_t n, gradients, double rate, double share_1, double share_2, double epsilon, weights, mean, square):
-    """weights, mean and square (n) move as gradients (n) say."""
-    cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), mean_ = Array(mean, True), square_ = Array(square, True)
+def optimizer_step(rule, int64_t n, gradients, coefficients, double decay, weights, slots):
+    """weights (n) and slots, a sequence of arrays (n) or None, change as gradients (n) and the rule of that name say."""
+    cdef Array gradients_ = Array(gradients), weights_ = Array(weights, True), slot_
+    cdef double coefficients_[6]
+    cdef void *slots_[3]
+    cdef int rule_ = RULES[rule], i
+    held = [Array(slot, True) for slot in slots]
+    for i in range(FCNN_MAX_COEFFICIENTS):
+        coefficients_[i] = coefficients[i] if i < len(coefficients) else 0
+    for i in range(FCNN_MAX_SLOTS):
+        slots_[i] = NULL
+        if i < len(held):
+            slot_ = held[i]
+            slots_[i] = slot_.data()
     with nogil:
         if gradients_.is_double():
-            fcnn_adam_step_f64(
-                n, <double *>gradients_.data(), rate, share_1, share_2, epsilon, <double *>weights_.data(), <double *>mean_.data(),
-                <double *>square_.data())
+            fcnn_optimizer_step_f64(
+                <fcnn_rule>rule_, n, <double *>gradients_.data(), coefficients_, decay, <double *>weights_.data(), <double **>slots_)
         else:
-            fcnn_adam_step_f32(
-                n, <float *>gradients_.data(), <float>rate, <float>share_1, <float>share_2, <float>epsilon, <float *>weights_.data(),
-                <float *>mean_.data(), <float *>square_.data())
+            fcnn_optimizer_step_f32(
+                <fcnn_rule>rule_, n, <float *>gradients_.data(), coefficients_, decay, <float *>weights_.data(), <float **>slots_)
 
 
 def gather_rows(int64_t count, int64_t rows, int64_t row_bytes, data, indices, to):

@@ -37,6 +37,11 @@ cdef extern from "fastcnn.h" nogil:
     void fcnn_set_winograd(fcnn_winograd_use use)
     fcnn_winograd_use fcnn_get_winograd()
 
+    enum fcnn_rule:
+        FCNN_SGD, FCNN_ADAM, FCNN_NADAM, FCNN_RMSPROP, FCNN_LION
+
+    int FCNN_MAX_COEFFICIENTS, FCNN_MAX_SLOTS
+
     enum fcnn_conv2d_op:
         FCNN_FORWARD
 
@@ -98,14 +103,10 @@ cdef extern from "fastcnn.h" nogil:
         int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits)
     int fcnn_softmax_cross_entropy_f64(
         int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits)
-    int fcnn_sgd_step_f32(int64_t n, const float *gradients, float rate, float momentum, bint nesterov, float *weights, float *velocity)
-    int fcnn_sgd_step_f64(int64_t n, const double *gradients, double rate, double momentum, bint nesterov, double *weights, double *velocity)
-    int fcnn_adam_step_f32(
-        int64_t n, const float *gradients, float rate, float share_1, float share_2, float epsilon, float *weights, float *mean,
-        float *square)
-    int fcnn_adam_step_f64(
-        int64_t n, const double *gradients, double rate, double share_1, double share_2, double epsilon, double *weights, double *mean,
-        double *square)
+    int fcnn_optimizer_step_f32(
+        fcnn_rule rule, int64_t n, const float *gradients, const double *coefficients, double decay, float *weights, float **slots)
+    int fcnn_optimizer_step_f64(
+        fcnn_rule rule, int64_t n, const double *gradients, const double *coefficients, double decay, double *weights, double **slots)
     void fcnn_uniform(
         uint64_t seed, uint32_t epoch, uint32_t place, int64_t N, int64_t count, const int64_t *samples, float *u)
     int fcnn_gather_rows(int64_t count, int64_t rows, int64_t row_bytes, const void *data, const int64_t *indices, void *to)

@@ -1,36 +1,46 @@
-"""What training does to plain arrays: the steps of optimizers, in place, the gathering of batches, and random numbers."""
+"""What training does to plain arrays: the steps of optimizers, in place, sums, the gathering of batches, and random numbers."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from fastcnn import _core
 
-
-def sgd_step(
-    weights: np.ndarray, gradients: np.ndarray, velocity: np.ndarray | None, rate: float, momentum: float = 0, nesterov: bool = False
-) -> None:
-    """Take ``rate * gradients`` from `weights`; with a velocity, ``velocity = momentum * velocity - rate * gradients``, and add that.
-
-    With `nesterov`, what is added is ``momentum * velocity - rate * gradients`` for the new velocity.
-    """
-    _core.sgd_step(weights.size, gradients, rate, momentum, nesterov, weights, velocity)
+#: Numbers that are summed in float32 before float64 takes over: so few that BLAS sums them on one thread, whatever its threads.
+BLOCK = 8192
 
 
-def adam_step(
+def step(
+    rule: str,
     weights: np.ndarray,
     gradients: np.ndarray,
-    mean: np.ndarray,
-    square: np.ndarray,
-    rate: float,
-    shares: tuple[float, float],
-    epsilon: float,
+    coefficients: Sequence[float],
+    slots: Sequence[np.ndarray | None] = (),
+    decay: float = 0.0,
 ) -> None:
-    """Move `mean` and `square` by their `shares` of the way to the gradients and to their squares, and the weights with them.
+    """Take ``decay * weights`` from `weights`, and then make a step of an optimizer with `gradients`.
 
-    That is ``weights -= rate * mean / (sqrt(square) + epsilon)``.
+    `fcnn_rule` in ``csrc/fastcnn.h`` says what the rules "sgd", "adam", "nadam", "rmsprop" and "lion" are, with which coefficients, and
+    with which slots: arrays as long as the others, changed in place, or None.
     """
-    _core.adam_step(weights.size, gradients, rate, *shares, epsilon, weights, mean, square)
+    _core.optimizer_step(rule, weights.size, gradients, coefficients, decay, weights, slots)
+
+
+def sum_of_squares(array: np.ndarray) -> float:
+    """Return the sum of the squares of a flat `array`; Inf where that of a block is beyond float32."""
+    return sum(float(np.dot(block, block)) for block in _blocks(array))
+
+
+def sum_of_absolutes(array: np.ndarray) -> float:
+    """Return the sum of the absolute values of a flat `array`."""
+    return sum(float(np.sum(np.abs(block))) for block in _blocks(array))
+
+
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, array.size, BLOCK):
+        yield array[start : start + BLOCK]
 
 
 def gather(array: np.ndarray, indices: np.ndarray, out: np.ndarray) -> None:

@@ -1,0 +1,205 @@
+"""Optimizers whose steps are scaled for each weight by the size of its gradients so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _registry, _validate
+from fastcnn.optimizers.base import Optimizer
+from fastcnn.optimizers.schedules import LearningRateSchedule
+
+_BELOW_ONE = math.nextafter(1, 0)
+
+
+class _Moments(Optimizer):
+    """The base of those that keep running estimates of each gradient's mean, "momentum", and mean square, "velocity"."""
+
+    _slot_names = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = _registry.real(beta_1, "beta_1", 0, _BELOW_ONE)
+        self.beta_2 = _registry.real(beta_2, "beta_2", 0, _BELOW_ONE)
+        self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
+
+
+class Adam(_Moments):
+    """Steps scaled by running estimates of each gradient's mean and mean square.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule, default 0.001
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        The decay of the estimates of the mean and of the mean square, in [0, 1).
+    epsilon : float, default 1e-7
+        Added to the root of the mean square.
+    **options
+        See `Optimizer`.
+
+    References
+    ----------
+    D. P. Kingma, J. Ba: Adam: a method for stochastic optimization. ICLR 2015; the form before section 2.1, in which epsilon is
+    added before the correction of the bias, as in ``keras.optimizers.Adam``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import Adam
+    >>> weights, adam = np.zeros(2, np.float32), Adam(learning_rate=0.1)
+    >>> adam.build([2])
+    >>> adam.update(weights, np.array([3, -0.5], np.float32))
+    >>> weights.round(4)
+    array([-0.1,  0.1], dtype=float32)
+    """
+
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        step = self.iterations + 1
+        rate *= math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        return "adam", (rate, 1 - self.beta_1, 1 - self.beta_2, self.epsilon)
+
+
+class AdamW(Adam):
+    """Adam with weight decay.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule, default 0.001
+    weight_decay : float, default 0.004
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-7
+        See `Adam`.
+    **options
+        See `Optimizer`.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter: Decoupled weight decay regularization. ICLR 2019; as ``keras.optimizers.AdamW``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import AdamW
+    >>> weights, adam = np.ones(2, np.float32), AdamW(learning_rate=0.1, weight_decay=0.5)
+    >>> adam.build([2])
+    >>> adam.update(weights, np.array([3, 0], np.float32))
+    >>> weights.round(4)
+    array([0.85, 0.95], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        weight_decay = _registry.real(weight_decay, "weight_decay", 0, math.inf)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay, **options)
+
+
+class Nadam(_Moments):
+    """Adam with the momentum of Nesterov: the step is that of the mean as it will be, with the gradient counted once more.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule, default 0.001
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-7
+        See `Adam`.
+    **options
+        See `Optimizer`.
+
+    References
+    ----------
+    T. Dozat: Incorporating Nesterov momentum into Adam. ICLR workshop 2016; as ``keras.optimizers.Nadam``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import Nadam
+    >>> weights, nadam = np.zeros(2, np.float32), Nadam(learning_rate=0.1)
+    >>> nadam.build([2])
+    >>> nadam.update(weights, np.array([3, -0.5], np.float32))
+    >>> weights.round(4)
+    array([-0.1063,  0.1063], dtype=float32)
+    """
+
+    def build(self, sizes: Sequence[int]) -> None:
+        """Begin anew, for variables with so many elements each."""
+        super().build(sizes)
+        self.slots["momentum_product"] = np.ones(1)  # of the momenta of all steps so far
+
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        step = self.iterations + 1
+        momentum, next_momentum = (self.beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
+        self.slots["momentum_product"] *= momentum
+        product = float(self.slots["momentum_product"][0])
+        of_mean = rate * next_momentum / (1 - product * next_momentum)
+        of_gradient = rate * (1 - momentum) / (1 - product)
+        of_root = 1 / math.sqrt(1 - self.beta_2**step)
+        return "nadam", (of_mean, of_gradient, 1 - self.beta_1, 1 - self.beta_2, of_root, self.epsilon)
+
+
+class RMSprop(Optimizer):
+    """Gradients divided by the root of their running mean square.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule, default 0.001
+    rho : float, default 0.9
+        The decay of the running means, in [0, 1].
+    momentum : float, default 0.0
+        The share of a step that is made again in the next, in [0, 1].
+    epsilon : float, default 1e-7
+        Added to the mean square, below the root.
+    centered : bool, default False
+        Take the square of the running mean from the mean square, which leaves the variance. Where rounding would make that less than
+        nothing, it is nothing.
+    **options
+        See `Optimizer`.
+
+    References
+    ----------
+    G. Hinton: Neural networks for machine learning, lecture 6e. 2012; as ``keras.optimizers.RMSprop``. The centered form: A. Graves:
+    Generating sequences with recurrent neural networks. arXiv:1308.0850, 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import RMSprop
+    >>> weights, rmsprop = np.zeros(2, np.float32), RMSprop(learning_rate=0.1)
+    >>> rmsprop.build([2])
+    >>> rmsprop.update(weights, np.array([3, -0.5], np.float32))
+    >>> weights.round(4)
+    array([-0.3162,  0.3162], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = _registry.real(rho, "rho", 0, 1)
+        self.momentum = _registry.real(momentum, "momentum", 0, 1)
+        self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
+        self.centered = _validate.boolean(centered, "centered")
+        self._slot_names = ("velocity", "momentum" if self.momentum else None, "average_gradient" if self.centered else None)
+
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        return "rmsprop", (rate, self.rho, 1 - self.rho, self.momentum, self.epsilon)

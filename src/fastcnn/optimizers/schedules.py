@@ -1,0 +1,225 @@
+"""Learning rates that change from batch to batch, with Keras's names and numerics. An optimizer takes one as its `learning_rate`."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastcnn import _registry, _validate
+
+__all__ = ["CosineDecay", "ExponentialDecay", "LearningRateSchedule", "PiecewiseConstantDecay", "PolynomialDecay"]
+
+
+class LearningRateSchedule(_registry.Configurable):
+    """The base of all schedules: ``schedule(step)`` is the learning rate after `step` batches.
+
+    A schedule of one's own gives `__call__`; where it keeps its constructor's arguments as attributes of the same names, it can be saved.
+
+    Examples
+    --------
+    >>> from fastcnn.optimizers import SGD
+    >>> from fastcnn.optimizers.schedules import LearningRateSchedule
+    >>> class InverseRoot(LearningRateSchedule):
+    ...     def __init__(self, first):
+    ...         self.first = first
+    ...
+    ...     def __call__(self, step):
+    ...         return self.first / (1 + step) ** 0.5
+    >>> SGD(InverseRoot(0.5)).learning_rate
+    0.5
+    """
+
+    def __call__(self, step: float) -> float:
+        """Return the learning rate after `step` batches."""
+        raise NotImplementedError
+
+
+class _Decay(LearningRateSchedule):
+    """The base of those that begin at one rate and take a number of steps."""
+
+    def __init__(self, initial_learning_rate: float, decay_steps: float) -> None:
+        self.initial_learning_rate = rate(initial_learning_rate, "initial_learning_rate")
+        self.decay_steps = _registry.real(decay_steps, "decay_steps", 1, math.inf)
+
+
+class ExponentialDecay(_Decay):
+    """The initial rate times ``decay_rate ** (step / decay_steps)``.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : float
+        At least 1.
+    decay_rate : float
+    staircase : bool, default False
+        Round the exponent down: the rate changes every `decay_steps` steps only.
+
+    Examples
+    --------
+    >>> from fastcnn.optimizers.schedules import ExponentialDecay
+    >>> ExponentialDecay(0.8, decay_steps=10, decay_rate=0.5)(20)
+    0.2
+    """
+
+    def __init__(self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False) -> None:
+        super().__init__(initial_learning_rate, decay_steps)
+        self.decay_rate = rate(decay_rate, "decay_rate")
+        self.staircase = _validate.boolean(staircase, "staircase")
+
+    def __call__(self, step: float) -> float:
+        """Return the learning rate after `step` batches."""
+        exponent = step / self.decay_steps
+        try:
+            factor = self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
+        except OverflowError:  # of a rate that grows
+            return math.inf
+        return self.initial_learning_rate * factor
+
+
+class CosineDecay(_Decay):
+    """Half a wave of a cosine, from the initial rate down to `alpha` times that.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : float
+        At least 1.
+    alpha : float, default 0.0
+        What is left at the end, as a share of where the decay began.
+    warmup_target : float, optional
+        Where the rate goes in a straight line in the first `warmup_steps`, for the decay to begin there.
+    warmup_steps : float, default 0
+        Without a `warmup_target`, of no influence.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter: SGDR: stochastic gradient descent with warm restarts. ICLR 2017.
+
+    Examples
+    --------
+    >>> from fastcnn.optimizers.schedules import CosineDecay
+    >>> schedule = CosineDecay(0.0, decay_steps=100, warmup_target=0.5, warmup_steps=10)
+    >>> [round(schedule(step), 3) for step in (0, 5, 10, 60, 110)]
+    [0.0, 0.25, 0.5, 0.25, 0.0]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        *,
+        warmup_target: float | None = None,
+        warmup_steps: float = 0,
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps)
+        self.alpha = rate(alpha, "alpha")
+        self.warmup_target = None if warmup_target is None else rate(warmup_target, "warmup_target")
+        self.warmup_steps = rate(warmup_steps, "warmup_steps")
+
+    def __call__(self, step: float) -> float:
+        """Return the learning rate after `step` batches."""
+        start = self.initial_learning_rate
+        if self.warmup_target is not None:
+            if step < self.warmup_steps:
+                return start + (self.warmup_target - start) * step / self.warmup_steps
+            start = self.warmup_target
+            step -= self.warmup_steps
+        wave = 0.5 * (1 + math.cos(math.pi * min(step / self.decay_steps, 1)))
+        return start * ((1 - self.alpha) * wave + self.alpha)
+
+
+class PolynomialDecay(_Decay):
+    """From the initial rate to the final one as a power of the steps that are left, of which none are in the end.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+    decay_steps : float
+        At least 1.
+    end_learning_rate : float, default 0.0001
+    power : float, default 1.0
+        1 is a straight line.
+    cycle : bool, default False
+        Go on after the end: take twice as many steps for the decay, then three times as many, and so on.
+
+    Examples
+    --------
+    >>> from fastcnn.optimizers.schedules import PolynomialDecay
+    >>> PolynomialDecay(0.5, decay_steps=100, end_learning_rate=0.25)(50)
+    0.375
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps)
+        self.end_learning_rate = rate(end_learning_rate, "end_learning_rate")
+        self.power = rate(power, "power")
+        self.cycle = _validate.boolean(cycle, "cycle")
+
+    def __call__(self, step: float) -> float:
+        """Return the learning rate after `step` batches."""
+        share = step / self.decay_steps
+        share = share / max(math.ceil(share), 1) if self.cycle else min(share, 1)
+        left: float = (1 - share) ** self.power
+        return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """One rate up to the first boundary, another up to the next, and so on.
+
+    Parameters
+    ----------
+    boundaries : sequence of float
+        The last step of each piece but the last, in ascending order.
+    values : sequence of float
+        The rates, one more than there are boundaries.
+
+    Examples
+    --------
+    >>> from fastcnn.optimizers.schedules import PiecewiseConstantDecay
+    >>> schedule = PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1])
+    >>> [schedule(step) for step in (10, 11, 21)]
+    [1.0, 0.5, 0.1]
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+        self.boundaries = _reals(boundaries, "boundaries")
+        self.values = _reals(values, "values")
+        if len(self.boundaries) != len(self.values) - 1:
+            raise ValueError(f"values must be one more than boundaries, got {len(self.values)} and {len(self.boundaries)}")
+        if self.boundaries != sorted(self.boundaries):
+            raise ValueError(f"boundaries must be in ascending order, got {self.boundaries}")
+
+    def __call__(self, step: float) -> float:
+        """Return the learning rate after `step` batches."""
+        return self.values[bisect.bisect_left(self.boundaries, step)]
+
+
+_CLASSES = _registry.table(ExponentialDecay, CosineDecay, PolynomialDecay, PiecewiseConstantDecay)
+
+
+def rate(value: Any, name: str = "learning_rate") -> float:
+    """Return `value` as a ``float`` that is not negative."""
+    return _registry.real(value, name, 0, math.inf)
+
+
+def rate_or_schedule(value: Any) -> float | LearningRateSchedule:
+    """Return the learning rate that `value` stands for: a number, a schedule, or what `_registry.serialize` made of one."""
+    if isinstance(value, LearningRateSchedule | Mapping):
+        return _registry.resolve(value, _CLASSES, "learning_rate", LearningRateSchedule)
+    return rate(value)
+
+
+def _reals(values: Any, name: str) -> list[float]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise TypeError(f"{name} must be a list of numbers, got {values!r} of type {type(values).__name__}")
+    return [rate(value, f"{name}[{index}]") for index, value in enumerate(values)]
