@@ -11,6 +11,7 @@ from fastcnn.layers.merging import Add, Average, Concatenate, Maximum, Minimum, 
 from fastcnn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from fastcnn.layers.preprocessing import Normalization, Rescaling
 from fastcnn.layers.reshaping import Cropping2D, Permute, Reshape, UpSampling2D, ZeroPadding2D
+from fastcnn.layers.separable import SeparableConv2D
 
 __all__ = [
     "Activation",
@@ -38,6 +39,7 @@ __all__ = [
     "Permute",
     "Rescaling",
     "Reshape",
+    "SeparableConv2D",
     "SpatialDropout2D",
     "Subtract",
     "UpSampling2D",

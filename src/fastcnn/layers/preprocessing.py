@@ -110,9 +110,9 @@ class Normalization(Layer):
             name: _numbers(value, name) for name, value in (("mean", mean), ("variance", variance)) if value is not None
         }
         self.mean, self.variance = given.get("mean"), given.get("variance")
-        if self.mean is not None:
-            _validate.same_shape(np.shape(self.variance), np.shape(self.mean), "variance", "the shape of mean")
-            if np.min(self.variance) < 0:
+        if given:
+            _validate.same_shape(np.shape(given["variance"]), np.shape(given["mean"]), "variance", "the shape of mean")
+            if np.min(given["variance"]) < 0:
                 raise ValueError(f"variance must not be negative, got {self.variance}")
         self.invert = _validate.boolean(invert, "invert")
 
