@@ -3,6 +3,15 @@
 ``base.py`` says what a layer is; the others hold the layers by family. Arrays are (N, H, W, C).
 """
 
+from fastcnn.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
 from fastcnn.layers.core import Activation, Dense, Dropout, Flatten, SpatialDropout2D
@@ -37,6 +46,13 @@ __all__ = [
     "Multiply",
     "Normalization",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "Rescaling",
     "Reshape",
     "SeparableConv2D",
