@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compare import assert_close, assert_gradient, assert_same_bits
 
-from fastcnn import layers, random
+from fastcnn import layers, random, regularizers
 from fastcnn.layers.activated import ActivatedLayer
 
 DRAWS = random.Draws(seed=7, epoch=1, samples=np.array([3, 0]))
@@ -18,6 +18,8 @@ LAYERS = {
     "depthwise": (lambda: layers.DepthwiseConv2D(2, depth_multiplier=2, activation="relu"), (3, 4, 2)),
     "depthwise, no bias": (lambda: layers.DepthwiseConv2D(2, use_bias=False), (3, 4, 2)),
     "transpose": (lambda: layers.Conv2DTranspose(2, (3, 2), strides=2, padding="same", activation="relu"), (2, 3, 2)),
+    "separable": (lambda: layers.SeparableConv2D(3, 2, depth_multiplier=2, activation="relu"), (3, 4, 2)),
+    "separable, no bias": (lambda: layers.SeparableConv2D(2, (2, 1), strides=2, padding="same", use_bias=False), (3, 4, 2)),
     "max pooling": (lambda: layers.MaxPooling2D(2, strides=1), (3, 4, 2)),
     "average pooling": (lambda: layers.AveragePooling2D(2, padding="same"), (3, 5, 2)),
     "flatten": (lambda: layers.Flatten(), (2, 3, 2)),
@@ -131,6 +133,29 @@ def test_configuration_holds_every_argument():
     assert config["trainable"] is False
     assert config["kernel_initializer"] == {"class_name": "HeUniform", "config": {"seed": None}}
     assert "input_shape" not in config
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda **options: layers.Conv2D(2, 3, **options), ["kernel", "bias"]),
+        (lambda **options: layers.Conv2DTranspose(2, 3, **options), ["kernel", "bias"]),
+        (lambda **options: layers.DepthwiseConv2D(3, **options), ["depthwise", "bias"]),
+        (lambda **options: layers.SeparableConv2D(2, 3, **options), ["depthwise", "pointwise", "bias"]),
+        (lambda **options: layers.Dense(2, **options), ["kernel", "bias"]),
+    ],
+)
+def test_every_weight_has_the_regularizer_that_is_called_after_it(make, names):
+    factors = {name: 0.5 + place for place, name in enumerate(names)}
+    layer = make(**{f"{name}_regularizer": regularizers.L2(factor) for name, factor in factors.items()})
+    layer = type(layer).from_config(layer.get_config())
+    layer.build((None, 5, 5, 3))
+    assert [regularizer.get_config() for regularizer in layer.regularizers.values()] == [{"l2": factor} for factor in factors.values()]
+    assert list(layer.regularizers) == list(layer.weights)
+    with pytest.raises(ValueError, match="regularizer"):
+        make(**{f"{names[0]}_regularizer": "l3"})
+    with pytest.raises(TypeError, match="regularizer"):
+        make(bias_regularizer=0.1)
 
 
 @pytest.mark.parametrize(

@@ -252,5 +252,46 @@ def test_inputs_that_do_not_fit_are_refused_when_the_layer_is_built(layer, shape
     assert not layer.built
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": (3, 2)},
+        {"kernel_size": 3, "strides": 2, "padding": "same", "depth_multiplier": 2, "activation": "relu"},
+        {"kernel_size": 2, "dilation_rate": 2, "use_bias": False},
+    ],
+)
+def test_separable_convolution_is_that_of_keras(options, keras, tensorflow):
+    ours, theirs = layers.SeparableConv2D(5, **options), keras.layers.SeparableConv2D(5, **options)
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3, 7, 8, 4)).astype(np.float32)
+    theirs.build(x.shape)
+    ours.build((None, 7, 8, 4))
+    weights = [rng.normal(size=w.shape).astype(np.float32) for w in theirs.get_weights()]
+    assert [w.path.split("/")[-1] for w in theirs.weights] == list(ours.weights)
+    ours.set_weights(weights)
+    theirs.set_weights(weights)
+    with tensorflow.GradientTape() as tape:
+        inputs = tensorflow.constant(x)
+        tape.watch(inputs)
+        y = theirs(inputs)
+        dy = rng.normal(size=y.shape).astype(np.float32)
+        total = tensorflow.reduce_sum(y * dy)
+    dx, *gradients = (gradient.numpy() for gradient in tape.gradient(total, [inputs, *theirs.trainable_variables]))
+    positive = layers.SeparableConv2D(5, **{**options, "activation": None})
+    positive.build((None, 7, 8, 4))
+    positive.set_weights([np.abs(weight) for weight in weights])
+    scale, cache = positive.forward(np.abs(x))
+    dx_scale, scales = positive.backward(np.abs(dy), cache)
+    out = tuple(np.empty_like(weight) for weight in weights)
+    our_y, cache = ours.forward(x)
+    our_dx, our_gradients = ours.backward(dy, cache, out=out)
+    assert_close(our_y, y.numpy(), terms=9 * 8, scale=scale)
+    assert_close(our_dx, dx, terms=9 * 8, scale=dx_scale)
+    for gradient, expected, bound, place in zip(our_gradients, gradients, scales, out, strict=True):
+        assert_close(gradient, expected, terms=3 * 7 * 8 * 5, scale=bound)
+        assert np.shares_memory(gradient, place)
+    assert ours.backward(dy, cache, input_grad=False)[0] is None
+
+
 def test_the_one_layout_may_be_named():
     assert layers.Conv2D(1, 1, data_format="channels_last").get_config()["data_format"] == "channels_last"

@@ -4,6 +4,15 @@
 """
 
 from fastcnn.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from fastcnn.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
 from fastcnn.layers.core import Activation, Dense, Dropout, Flatten, SpatialDropout2D
@@ -13,6 +22,7 @@ from fastcnn.layers.normalization import BatchNormalization, GroupNormalization,
 from fastcnn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from fastcnn.layers.preprocessing import Normalization, Rescaling
 from fastcnn.layers.reshaping import Cropping2D, Permute, Reshape, UpSampling2D, ZeroPadding2D
+from fastcnn.layers.separable import SeparableConv2D
 
 __all__ = [
     "ELU",
@@ -44,9 +54,17 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
+    "SeparableConv2D",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn import _validate, initializers, ops
+from fastcnn import _validate, initializers, ops, regularizers
 from fastcnn.graph import Shape
-from fastcnn.layers.activated import ActivatedLayer
 from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec, known
+from fastcnn.layers.weighted import BiasedLayer, KernelLayer
 from fastcnn.ops import steps
 
 
-class _Conv(ImageLayer, ActivatedLayer):
-    """What the convolutions share: their geometry, a bias, and the order of their weights."""
+class ConvLayer(ImageLayer, BiasedLayer):
+    """What the convolutions share: their geometry."""
 
     def __init__(
         self,
@@ -23,8 +23,6 @@ class _Conv(ImageLayer, ActivatedLayer):
         strides: int | tuple[int, int],
         padding: str,
         dilation_rate: int | tuple[int, int],
-        use_bias: bool,
-        bias_initializer: str | initializers.Initializer,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -32,17 +30,6 @@ class _Conv(ImageLayer, ActivatedLayer):
         self.strides = _validate.pair(strides, "strides", 1)
         self.padding = _validate.choice(padding, "padding", ("valid", "same"))
         self.dilation_rate = _validate.pair(dilation_rate, "dilation_rate", 1)
-        self.use_bias = _validate.boolean(use_bias, "use_bias")
-        self.bias_initializer = initializers.get(bias_initializer)
-
-    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
-        """Return the kernel and the bias."""
-        specs = {"kernel": self._kernel_spec(*known(input_shape, "N H W C", self.name)[2:])}
-        outputs = self.compute_output_shape(input_shape)[-1] or 0
-        return specs | {"bias": WeightSpec((outputs,), self.bias_initializer)} if self.use_bias else specs
-
-    def _kernel_spec(self, channels: int) -> WeightSpec:
-        raise NotImplementedError
 
     def _output_size(self, size: list[int]) -> tuple[int, int]:
         height, width = _validate.axes(
@@ -55,7 +42,7 @@ class _Conv(ImageLayer, ActivatedLayer):
         return {"stride": self.strides, "padding": self.padding, "dilation": self.dilation_rate}
 
 
-class Conv2D(_Conv):
+class Conv2D(ConvLayer, KernelLayer):
     """Convolution with learnt filters (a cross-correlation: the filters are not flipped).
 
     Parameters
@@ -73,6 +60,8 @@ class Conv2D(_Conv):
     use_bias : bool, default True
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        What the size of each costs.
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
@@ -104,12 +93,14 @@ class Conv2D(_Conv):
         bias_initializer: str | initializers.Initializer = "zeros",
         **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, strides, padding, dilation_rate, use_bias, bias_initializer, activation=activation, **kwargs)
+        super().__init__(
+            kernel_size, strides, padding, dilation_rate, activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer, **kwargs,
+        )  # fmt: skip
         self.filters = _validate.integer(filters, "filters", 1)
         self.groups = _validate.integer(groups, "groups", 1)
         if self.filters % self.groups:
             raise ValueError(f"groups must divide filters, got {self.groups} groups and {self.filters} filters")
-        self.kernel_initializer = initializers.get(kernel_initializer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
@@ -118,8 +109,9 @@ class Conv2D(_Conv):
             raise ValueError(f"groups must divide the input's channels, got {self.groups} groups and {channels} channels")
         return (None, *self._output_size(size), self.filters)
 
-    def _kernel_spec(self, channels: int) -> WeightSpec:
-        return WeightSpec((*self.kernel_size, channels // self.groups, self.filters), self.kernel_initializer)
+    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return (KH, KW, C // groups, filters)."""
+        return (*self.kernel_size, known(input_shape, "N H W C", self.name)[-1] // self.groups, self.filters)
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the convolution's algorithm."""
@@ -141,7 +133,57 @@ class Conv2D(_Conv):
         return dx, tuple(gradients[: len(self._weights)])
 
 
-class DepthwiseConv2D(_Conv):
+class DepthwiseLayer(ConvLayer):
+    """What convolutions of each channel by itself share."""
+
+    def __init__(
+        self,
+        *,
+        depth_multiplier: int,
+        depthwise_initializer: str | initializers.Initializer,
+        depthwise_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.depth_multiplier = _validate.integer(depth_multiplier, "depth_multiplier", 1)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, OH, OW, C · depth_multiplier)."""
+        *size, channels = known(input_shape, "N H W C", self.name)
+        return (None, *self._output_size(size), channels * self.depth_multiplier)
+
+    def _depthwise_spec(self, input_shape: Shape) -> WeightSpec:
+        channels = known(input_shape, "N H W C", self.name)[-1]
+        return self._spec("depthwise", *self.kernel_size, channels, self.depth_multiplier)
+
+    def depthwise_algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the convolution's algorithm."""
+        channels = input_shape[-1]
+        kernel = (*self.kernel_size, 1, channels * self.depth_multiplier)
+        return ops.explain_conv(input_shape, kernel, groups=channels, **self.geometry()).algorithm
+
+    def depthwise(self, x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None, activation: str | None = None) -> np.ndarray:
+        """Return the convolution with `kernel` (KH, KW, C, depth_multiplier), clamped where `activation` is "relu"."""
+        return ops.conv2d(x, _grouped(kernel), bias, groups=x.shape[-1], activation=activation, **self.geometry())
+
+    def depthwise_backward(
+        self, dz: np.ndarray, x: np.ndarray, kernel: np.ndarray, input_grad: bool, out: Gradients = ()
+    ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+        """Return dx and the gradients of the kernel and the bias."""
+        w = _grouped(kernel)
+        out = tuple(array.reshape(shape) for array, shape in zip(out, (w.shape, (w.shape[-1],)), strict=False))
+        dx, dw, db = ops.conv2d_backward(dz, x, w, groups=x.shape[-1], input_grad=input_grad, out=out, **self.geometry())
+        return dx, dw.reshape(kernel.shape), db
+
+
+def _grouped(kernel: np.ndarray) -> np.ndarray:
+    """Return `kernel` (KH, KW, C, M) as one group of M filters for each channel: (KH, KW, 1, C · M)."""
+    return kernel.reshape(*kernel.shape[:2], 1, -1)
+
+
+class DepthwiseConv2D(DepthwiseLayer):
     """Convolution of each channel by itself, with `depth_multiplier` filters.
 
     Parameters
@@ -157,6 +199,8 @@ class DepthwiseConv2D(_Conv):
     use_bias : bool, default True
     depthwise_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
+    depthwise_regularizer, bias_regularizer : str or Regularizer, optional
+        What the size of each costs.
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
@@ -187,40 +231,31 @@ class DepthwiseConv2D(_Conv):
         bias_initializer: str | initializers.Initializer = "zeros",
         **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, strides, padding, dilation_rate, use_bias, bias_initializer, activation=activation, **kwargs)
-        self.depth_multiplier = _validate.integer(depth_multiplier, "depth_multiplier", 1)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        super().__init__(
+            kernel_size=kernel_size, strides=strides, padding=padding, dilation_rate=dilation_rate, depth_multiplier=depth_multiplier,
+            activation=activation, use_bias=use_bias, depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer,
+            **kwargs,
+        )  # fmt: skip
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return (None, OH, OW, C · depth_multiplier)."""
-        *size, channels = known(input_shape, "N H W C", self.name)
-        return (None, *self._output_size(size), channels * self.depth_multiplier)
-
-    def _kernel_spec(self, channels: int) -> WeightSpec:
-        return WeightSpec((*self.kernel_size, channels, self.depth_multiplier), self.depthwise_initializer)
+    def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the kernel."""
+        return {"kernel": self._depthwise_spec(input_shape)}
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the convolution's algorithm."""
-        return ops.explain_conv(input_shape, self._grouped_kernel().shape, groups=input_shape[-1], **self.geometry()).algorithm
+        return self.depthwise_algorithm(input_shape)
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
-        bias, channels = self._weights.get("bias"), x.shape[-1]
-        return ops.conv2d(x, self._grouped_kernel(), bias, groups=channels, activation=activation, **self.geometry())
+        return self.depthwise(x, self._weights["kernel"], self._weights.get("bias"), activation)
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
-        kernel, channels = self._grouped_kernel(), x.shape[-1]
-        out = tuple(array.reshape(shape) for array, shape in zip(out, (kernel.shape, (kernel.shape[-1],)), strict=False))
-        dx, dw, db = ops.conv2d_backward(dz, x, kernel, groups=channels, input_grad=input_grad, out=out, **self.geometry())
-        return dx, (dw.reshape(self._weights["kernel"].shape), db)[: len(self._weights)]
-
-    def _grouped_kernel(self) -> np.ndarray:
-        """Return the kernel as one group of `depth_multiplier` filters for each channel: (KH, KW, 1, C · depth_multiplier)."""
-        return self._weights["kernel"].reshape(*self.kernel_size, 1, -1)
+        dx, *gradients = self.depthwise_backward(dz, x, self._weights["kernel"], input_grad, out)
+        return dx, tuple(gradients[: len(self._weights)])
 
 
-class Conv2DTranspose(_Conv):
+class Conv2DTranspose(ConvLayer, KernelLayer):
     """Transposed convolution: the gradient of a convolution, as a layer that enlarges.
 
     Parameters
@@ -238,6 +273,8 @@ class Conv2DTranspose(_Conv):
     use_bias : bool, default True
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        What the size of each costs.
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
@@ -266,9 +303,11 @@ class Conv2DTranspose(_Conv):
         bias_initializer: str | initializers.Initializer = "zeros",
         **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, strides, padding, dilation_rate, use_bias, bias_initializer, activation=activation, **kwargs)
+        super().__init__(
+            kernel_size, strides, padding, dilation_rate, activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer, **kwargs,
+        )  # fmt: skip
         self.filters = _validate.integer(filters, "filters", 1)
-        self.kernel_initializer = initializers.get(kernel_initializer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
@@ -276,8 +315,9 @@ class Conv2DTranspose(_Conv):
         axes = _validate.transposed_axes(size, self.kernel_size, self.strides, self.dilation_rate, self.padding)
         return (None, *(axis.size for axis in axes), self.filters)
 
-    def _kernel_spec(self, channels: int) -> WeightSpec:
-        return WeightSpec((*self.kernel_size, self.filters, channels), self.kernel_initializer)
+    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return (KH, KW, filters, C)."""
+        return (*self.kernel_size, self.filters, known(input_shape, "N H W C", self.name)[-1])
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the algorithm: that of the input gradient which it is."""

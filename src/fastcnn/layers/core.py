@@ -11,12 +11,13 @@ import numpy as np
 from fastcnn import _registry, _validate, initializers, ops
 from fastcnn.graph import Shape
 from fastcnn.layers.activated import ActivatedLayer
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, known
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
+from fastcnn.layers.weighted import KernelLayer
 from fastcnn.ops import steps
 from fastcnn.random import Draws
 
 
-class Dense(ActivatedLayer):
+class Dense(KernelLayer):
     """Every output from every input: ``activation(x @ kernel + bias)`` over the last axis.
 
     Parameters
@@ -28,6 +29,8 @@ class Dense(ActivatedLayer):
     use_bias : bool, default True
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        What the size of each costs.
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`.
 
@@ -54,11 +57,10 @@ class Dense(ActivatedLayer):
         bias_initializer: str | initializers.Initializer = "zeros",
         **kwargs: Any,
     ) -> None:
-        super().__init__(activation, **kwargs)
+        super().__init__(
+            activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, **kwargs
+        )
         self.units = _validate.integer(units, "units", 1)
-        self.use_bias = _validate.boolean(use_bias, "use_bias")
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, ..., units)."""
@@ -66,11 +68,9 @@ class Dense(ActivatedLayer):
             raise ValueError(f"the input of {self.name!r} must have the axes (N, ..., D), got shape {input_shape}")
         return (*input_shape[:-1], self.units)
 
-    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
-        """Return the kernel (D, units) and the bias (units,)."""
-        depth = input_shape[-1] or 0
-        specs = {"kernel": WeightSpec((depth, self.units), self.kernel_initializer)}
-        return specs | {"bias": WeightSpec((self.units,), self.bias_initializer)} if self.use_bias else specs
+    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return (D, units)."""
+        return (input_shape[-1] or 0, self.units)
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return "direct"."""
@@ -192,7 +192,9 @@ class Dropout(Layer):
         """Return `input_shape`."""
         noise = self.noise_shape or [None] * len(input_shape)
         if len(noise) != len(input_shape) or any(each not in (None, 1, size) for each, size in zip(noise, input_shape, strict=True)):
-            raise ValueError(f"noise_shape must have an axis of None, 1 or all for each of the input's {input_shape}, got {self.noise_shape}")
+            raise ValueError(
+                f"noise_shape must have an axis of None, 1 or all for each of the input's {input_shape}, got {self.noise_shape}"
+            )
         return input_shape
 
     def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:

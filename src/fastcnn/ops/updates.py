@@ -1,4 +1,4 @@
-"""What training does to plain arrays: the steps of optimizers, in place, sums over them, the gathering of batches, and random numbers."""
+"""What training does to plain arrays: the steps of optimizers, in place, sums, the gathering of batches, and random numbers."""
 
 from __future__ import annotations
 

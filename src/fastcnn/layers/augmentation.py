@@ -1,0 +1,360 @@
+"""Layers that change images at random in training, each image by its own numbers: the same in whatever batch it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _registry, _validate
+from fastcnn.graph import Shape
+from fastcnn.layers.base import Gradients, ImageLayer, known
+from fastcnn.layers.preprocessing import floating
+from fastcnn.layers.resampling import FILL_MODES, INTERPOLATIONS, Resampling
+from fastcnn.random import Draws
+
+
+class Augmentation(ImageLayer):
+    """A layer that changes images in training, and passes them on in inference.
+
+    With a `seed`, its random numbers do not depend on that of `fastcnn.random`.
+    """
+
+    preprocessing = True
+    #: How many random numbers an image takes.
+    _draws = 1
+
+    def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = None if seed is None else _validate.integer(seed, "seed", 0, 2**64 - 1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        known(input_shape, "N H W C", self.name)
+        return input_shape
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the images, changed in training, and what `backward` needs to know."""
+        x = x.astype(floating(x), copy=False)
+        if training is None:
+            return self._inferred(x)
+        draws = training if self.seed is None else training._replace(seed=self.seed)
+        return self._changed(x, draws.uniform(self._draws))
+
+    def _inferred(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        return x, None
+
+    def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the images as the numbers `u` (N, _draws) from [0, 1) say, and what `_gradient` needs to know."""
+        raise NotImplementedError
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return the gradient by the images."""
+        return (None if not input_grad else dy if cache is None else self._gradient(dy, cache)), ()
+
+    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        raise NotImplementedError
+
+
+class RandomFlip(Augmentation):
+    """Flip every other image.
+
+    Parameters
+    ----------
+    mode : {"horizontal_and_vertical", "horizontal", "vertical"}
+        Left to right, top to bottom, or, as in Keras, both at once.
+    **kwargs
+        `seed`, an int; `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomFlip("horizontal").compute_output_shape((None, 32, 32, 3))
+    (None, 32, 32, 3)
+    """
+
+    def __init__(self, mode: str = "horizontal_and_vertical", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mode: str = _validate.choice(mode, "mode", ("horizontal_and_vertical", "horizontal", "vertical"))
+
+    def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
+        flipped = u[:, 0] <= 0.5
+        return self._gradient(x, flipped), flipped
+
+    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        rows, columns = slice(None, None, -1 if "vertical" in self.mode else 1), slice(None, None, -1 if "horizontal" in self.mode else 1)
+        return np.where(cache[:, None, None, None], dy[:, rows, columns], dy)
+
+
+class _Resampled(Augmentation):
+    """An augmentation by an affine map."""
+
+    def __init__(self, *, fill_mode: str = "reflect", interpolation: str = "bilinear", fill_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fill_mode: str = _validate.choice(fill_mode, "fill_mode", FILL_MODES)
+        self.interpolation: str = _validate.choice(interpolation, "interpolation", INTERPOLATIONS)
+        self.fill_value = _registry.real(fill_value, "fill_value", -np.inf, np.inf)
+
+    def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
+        size = (x.shape[1], x.shape[2])
+        maps = np.stack(np.broadcast_arrays(*self._map(u.astype(np.float64), *size)), axis=1)
+        resampling = Resampling(maps, size, self.interpolation, self.fill_mode, self.fill_value)
+        return resampling.forward(x), (resampling, x.shape)
+
+    def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
+        """Return a0, a1, a2, b0, b1, b2 of a `Resampling`."""
+        raise NotImplementedError
+
+    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        resampling, shape = cache
+        dx: np.ndarray = resampling.backward(dy, shape)
+        return dx
+
+
+class RandomRotation(_Resampled):
+    """Turn images about their centre.
+
+    Parameters
+    ----------
+    factor : float or pair of float
+        From how far to how far, in full turns to the left; ``0.1`` means ``(-0.1, 0.1)``.
+    **kwargs
+        `fill_mode`, "reflect" by default, "wrap", "constant" or "nearest"; `interpolation`, "bilinear" by default, or "nearest";
+        `fill_value`, 0.0 by default, seen beyond the image if that is "constant"; `seed`, an int; `name`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomRotation(0.1).factor
+    (-0.1, 0.1)
+    """
+
+    def __init__(self, factor: float | Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor = _range(factor, "factor", -1, 1)
+
+    def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
+        angle = 2 * math.pi * _between(u[:, 0], self.factor)
+        cos, sin = np.cos(angle), np.sin(angle)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        return cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos
+
+
+class RandomTranslation(_Resampled):
+    """Shift images.
+
+    Parameters
+    ----------
+    height_factor, width_factor : float or pair of float
+        From how far to how far down, and to the right, in heights and widths; ``0.1`` means ``(-0.1, 0.1)``.
+    **kwargs
+        As for `RandomRotation`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomTranslation(0.1, (0, 0.2)).width_factor
+    (0.0, 0.2)
+    """
+
+    _draws = 2
+
+    def __init__(self, height_factor: float | Sequence[float], width_factor: float | Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.height_factor = _range(height_factor, "height_factor", -1, 1)
+        self.width_factor = _range(width_factor, "width_factor", -1, 1)
+
+    def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
+        return 1, 0, -width * _between(u[:, 1], self.width_factor), 0, 1, -height * _between(u[:, 0], self.height_factor)
+
+
+class RandomZoom(_Resampled):
+    """Look at a larger or smaller part of images.
+
+    Parameters
+    ----------
+    height_factor : float or pair of float
+        From how much to how much more is seen, in heights, so that negative numbers enlarge; ``0.1`` means ``(-0.1, 0.1)``.
+    width_factor : float or pair of float, optional
+        By default, the width changes as the height does.
+    **kwargs
+        As for `RandomRotation`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomZoom((-0.2, 0.1)).height_factor
+    (-0.2, 0.1)
+    """
+
+    _draws = 2
+
+    def __init__(self, height_factor: float | Sequence[float], width_factor: float | Sequence[float] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.height_factor = _range(height_factor, "height_factor", -1, 1)
+        self.width_factor = None if width_factor is None else _range(width_factor, "width_factor", -1, 1)
+
+    def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
+        down = 1 + _between(u[:, 0], self.height_factor)
+        across = down if self.width_factor is None else 1 + _between(u[:, 1], self.width_factor)
+        return across, 0, (width - 1) / 2 * (1 - across), 0, down, (height - 1) / 2 * (1 - down)
+
+
+class _Recoloured(Augmentation):
+    """An augmentation of colours, which stay within `value_range`."""
+
+    def __init__(self, *, value_range: Sequence[float] = (0, 255), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(value_range, list | tuple):
+            raise TypeError(f"value_range must be a pair of numbers, got {value_range!r} of type {type(value_range).__name__}")
+        self.value_range = _range(value_range, "value_range", -np.inf, np.inf)
+
+    def _clipped(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the colours within the range, and which were so before."""
+        low, high = self.value_range
+        return np.clip(y, y.dtype.type(low), y.dtype.type(high)), (low <= y) & (y <= high)
+
+
+class RandomContrast(_Recoloured):
+    """Move colours away from the mean of their channel in the image, or towards it: ``(x - mean) * contrast + mean``.
+
+    Parameters
+    ----------
+    factor : float or pair of float
+        The contrast is from ``1 - lower`` to ``1 + upper``; as Keras has it, one number is the `upper`, and `lower` is 0 then.
+    **kwargs
+        `value_range`, (0, 255) by default, into which colours are clipped; `seed`, an int; `name`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomContrast(0.2).factor
+    (0.0, 0.2)
+    """
+
+    def __init__(self, factor: float | Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor = _range(factor, "factor", 0, 1)
+
+    def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
+        contrast = _between(u[:, 0, None, None, None], (1 - self.factor[0], 1 + self.factor[1])).astype(x.dtype)
+        mean = x.mean(axis=(1, 2), keepdims=True)
+        y, inside = self._clipped((x - mean) * contrast + mean)
+        return y, (contrast, inside)
+
+    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        contrast, inside = cache
+        dz = np.where(inside, dy, np.zeros((), dy.dtype))
+        gradient: np.ndarray = contrast * dz + (1 - contrast) * dz.mean(axis=(1, 2), keepdims=True)
+        return gradient
+
+
+class RandomBrightness(_Recoloured):
+    """Add the same to all colours of an image.
+
+    Parameters
+    ----------
+    factor : float or pair of float
+        From how much to how much, in lengths of the `value_range`; ``0.1`` means ``(-0.1, 0.1)``.
+    **kwargs
+        As for `RandomContrast`.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomBrightness(0.2).factor
+    (-0.2, 0.2)
+    """
+
+    def __init__(self, factor: float | Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor = _range(factor, "factor", -1, 1)
+
+    def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
+        low, high = self.value_range
+        return self._clipped(x + ((high - low) * _between(u[:, 0, None, None, None], self.factor)).astype(x.dtype))
+
+    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        return np.where(cache, dy, np.zeros((), dy.dtype))
+
+
+class RandomCrop(Augmentation):
+    """A part of each image, in inference its middle.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the part.
+    **kwargs
+        `seed`, an int; `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Notes
+    -----
+    In inference, and of images that are too small, the largest part in the middle that has the wanted shape, resized bilinearly, as
+    Keras describes it.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.RandomCrop(24, 24).compute_output_shape((None, 32, 32, 3))
+    (None, 24, 24, 3)
+    """
+
+    _draws = 2
+
+    def __init__(self, height: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.height, self.width = _validate.integer(height, "height", 1), _validate.integer(width, "width", 1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, height, width, C)."""
+        return (None, self.height, self.width, known(input_shape, "N H W C", self.name)[-1])
+
+    def _inferred(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        _, height, width, _ = x.shape
+        rows = max(min(height, width * self.height // self.width), 1)
+        columns = max(min(width, height * self.width // self.height), 1)
+        top, left, down, across = (height - rows) // 2, (width - columns) // 2, rows / self.height, columns / self.width
+        part = x[:, top : top + rows, left : left + columns]
+        maps = np.tile([across, 0, across / 2 - 0.5, 0, down, down / 2 - 0.5], (len(x), 1))
+        resampling = Resampling(maps, (self.height, self.width), fill_mode="nearest")
+        return resampling.forward(part), (x.shape, top, left, resampling, part.shape)
+
+    def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
+        room = (x.shape[1] - self.height, x.shape[2] - self.width)
+        if min(room) < 0:
+            return self._inferred(x)
+        starts = np.minimum((u * np.add(room, 1)).astype(int), room)
+        return np.stack([x[place] for place in self._places(starts)]) if len(x) else x[:, : self.height, : self.width], (x.shape, starts)
+
+    def _places(self, starts: np.ndarray) -> list[tuple[Any, ...]]:
+        return [(n, slice(top, top + self.height), slice(left, left + self.width)) for n, (top, left) in enumerate(starts.tolist())]
+
+    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        dx = np.zeros(cache[0], dy.dtype)
+        if len(cache) == 2:
+            for image, place in zip(dy, self._places(cache[1]), strict=True):
+                dx[place] = image
+            return dx
+        _, top, left, resampling, part = cache
+        dx[:, top : top + part[1], left : left + part[2]] = resampling.backward(dy, part)
+        return dx
+
+
+def _range(value: Any, name: str, minimum: float, maximum: float) -> tuple[float, float]:
+    """Return `value`, a pair, in order; a number f is (-f, f), or as much of it as is allowed."""
+    if isinstance(value, list | tuple):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be a number or a pair, got {value!r}")
+        low, high = sorted(_registry.real(each, name, minimum, maximum) for each in value)
+        return low, high
+    size = abs(_registry.real(value, name, minimum, maximum))
+    return max(-size, float(minimum)), size
+
+
+def _between(u: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return numbers between the limits for numbers `u` from [0, 1)."""
+    result: np.ndarray = limits[0] + (limits[1] - limits[0]) * u
+    return result

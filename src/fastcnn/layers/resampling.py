@@ -1,0 +1,95 @@
+"""Images seen through an affine map, with the conventions of Keras on TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+INTERPOLATIONS = ("bilinear", "nearest")
+
+
+class Resampling(NamedTuple):
+    """An affine map of the output's pixels to places in the input, and what is seen between and beyond its pixels.
+
+    Pixel (row, column) shows the place (b0 · column + b1 · row + b2, a0 · column + a1 · row + a2) of its image, where pixels have whole
+    numbers; the rows of `maps` (N, 6) are (a0, a1, a2, b0, b1, b2).
+    """
+
+    maps: np.ndarray
+    size: tuple[int, int]
+    interpolation: str = "bilinear"
+    fill_mode: str = "reflect"
+    fill_value: float = 0.0
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """Return the images (N, *size, C) that are seen of `x` (N, H, W, C)."""
+        pixels = self._with_fill(x.reshape(-1, x.shape[-1]))
+        y = np.zeros((len(x), *self.size, x.shape[-1]), x.dtype)
+        with np.errstate(all="ignore"):
+            for places, shares in self._taps(x.shape[1:3]):
+                seen = pixels.take(places, axis=0)
+                y += seen if shares is None else seen * shares.astype(x.dtype, copy=False)[..., None]
+        return y
+
+    def backward(self, dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the gradient by the images, of `shape`: the adjoint of `forward`."""
+        dx = self._with_fill(np.zeros((shape[0] * shape[1] * shape[2], shape[3]), dy.dtype))
+        for places, shares in self._taps(shape[1:3]):
+            np.add.at(dx, places, dy if shares is None else dy * shares.astype(dy.dtype, copy=False)[..., None])
+        # What is seen beyond the image is no part of it.
+        return np.reshape(dx[: shape[0] * shape[1] * shape[2]], shape)
+
+    def _with_fill(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the pixels and, behind them, the one that is seen beyond the image, if it has a constant colour."""
+        if self.fill_mode != "constant":
+            return pixels
+        return np.concatenate([pixels, np.full((1, pixels.shape[1]), self.fill_value, pixels.dtype)])
+
+    def _taps(self, size: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yield the pixels, by number, that each pixel of the output is a mean of, and their shares: (N, *size) both."""
+        (height, width), maps = size, np.asarray(self.maps, np.float32)[:, :, None, None]
+        rows, columns = np.arange(self.size[0], dtype=np.float32)[:, None], np.arange(self.size[1], dtype=np.float32)
+        across = _folded(maps[:, 0] * columns + maps[:, 1] * rows + maps[:, 2], width, self.fill_mode)
+        down = _folded(maps[:, 3] * columns + maps[:, 4] * rows + maps[:, 5], height, self.fill_mode)
+        images = np.arange(len(maps), dtype=np.intp)[:, None, None]
+        if self.interpolation == "nearest":
+            yield self._numbers(images, np.floor(down + np.float32(0.5)), np.floor(across + np.float32(0.5)), height, width), None
+            return
+        top, left = np.floor(down), np.floor(across)
+        lower, right = down - top, across - left
+        for row, row_share in ((top, 1 - lower), (np.ceil(down), lower)):  # no pixel without a share, as 0 * Inf is not 0
+            for column, share in ((left, 1 - right), (np.ceil(across), right)):
+                yield self._numbers(images, row, column, height, width), row_share * share
+
+    def _numbers(self, images: np.ndarray, row: np.ndarray, column: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return the numbers of pixels among those of all images."""
+        rows = np.clip(row, 0, height - 1).astype(np.intp)
+        columns = np.clip(column, 0, width - 1).astype(np.intp)
+        numbers: np.ndarray = (images * height + rows) * width + columns
+        if self.fill_mode == "constant":
+            numbers[(rows != row) | (columns != column)] = len(images) * height * width
+        return numbers
+
+
+def _folded(place: np.ndarray, length: int, fill_mode: str) -> np.ndarray:
+    """Return places along an axis of `length` pixels, those beyond its ends where the pixel is that is seen there."""
+    last = np.float32(length - 1)
+    folded: np.ndarray = place
+    if fill_mode == "constant":
+        folded = np.clip(place, -2, last + 2)  # all that is further out is as far out
+        return folded
+    if length == 1:
+        return np.zeros_like(place)
+    if fill_mode == "reflect":  # about the edges of the outermost pixels
+        period = np.float32(2 * length)
+        folded = np.where(place < 0, -place - 1, place)
+        folded = folded - period * np.floor(folded / period)
+        folded = np.where(folded > last, period - folded - 1, folded)
+    elif fill_mode == "wrap":  # with what lies between the last pixel and the first as the last is, or the first
+        folded = np.where(place > last, place - length * np.floor(place / last), place)
+        folded = np.where(place < 0, place + length * (np.floor(-place / last) + 1), folded)
+    folded = np.clip(folded, 0, last)
+    return folded
