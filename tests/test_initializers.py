@@ -14,6 +14,8 @@ from fastcnn import initializers, random
         (initializers.GlorotUniform(), (300, 200), np.sqrt(6 / 500)),
         (initializers.GlorotUniform(), (40_000,), np.sqrt(6 / 80_000)),
         (initializers.HeUniform(), (3, 3, 64, 96), np.sqrt(6 / (9 * 64))),
+        (initializers.LecunUniform(), (3, 3, 64, 96), np.sqrt(3 / (9 * 64))),
+        (initializers.RandomUniform(-2, 2), (300, 200), 2.0),
     ],
 )
 def test_uniform_fills_its_range_evenly(initializer, shape, limit):
@@ -25,7 +27,63 @@ def test_uniform_fills_its_range_evenly(initializer, shape, limit):
     assert np.abs(counts - values.size / 10).max() < 5 * np.sqrt(values.size / 10)  # five standard deviations of a count
 
 
+NORMAL = {
+    "truncated": (initializers.TruncatedNormal(1.0, 2.0), (200, 100), 1.0, 2 * 0.8796, 4.0),
+    "normal": (initializers.RandomNormal(1.0, 2.0), (200, 100), 1.0, 2.0, np.inf),
+    "glorot": (initializers.GlorotNormal(), (3, 3, 64, 96), 0.0, np.sqrt(2 / (9 * 160)), 2 * np.sqrt(2 / (9 * 160)) / 0.8796),
+    "he": (initializers.HeNormal(), (3, 3, 64, 96), 0.0, np.sqrt(2 / (9 * 64)), 2 * np.sqrt(2 / (9 * 64)) / 0.8796),
+    "lecun": (initializers.LecunNormal(), (200, 100), 0.0, np.sqrt(1 / 200), 2 * np.sqrt(1 / 200) / 0.8796),
+    "scaled by outputs": (initializers.VarianceScaling(3, "fan_out", "untruncated_normal"), (200, 100), 0.0, np.sqrt(3 / 100), np.inf),
+}
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_normal_has_its_mean_and_deviation_and_is_cut_where_it_should(name):
+    initializer, shape, mean, deviation, limit = NORMAL[name]
+    random.set_seed(1)
+    values = initializer(shape)
+    assert values.shape == shape
+    assert values.dtype == np.float32
+    assert abs(values.mean() - mean) < 5 * deviation / np.sqrt(values.size)  # five standard deviations of a mean
+    assert abs(values.std() / deviation - 1) < 5 / np.sqrt(values.size)
+    assert np.abs(values - mean).max() <= limit * 1.0001
+    assert (np.abs(values - mean).max() > 3 * deviation) == (limit == np.inf)
+
+
+@pytest.mark.parametrize(
+    "name", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "random_normal"]
+)
+@pytest.mark.parametrize("shape", [(7,), (30, 50), (3, 2, 8, 16)])
+def test_deviations_are_those_of_keras(keras, name, shape):
+    many = (*shape[:-2], *shape[-2:])
+    ours = np.concatenate([initializers.get(name)(many).ravel() for _ in range(40)])
+    theirs = np.concatenate([keras.ops.convert_to_numpy(keras.initializers.get(name)(many)).ravel() for _ in range(40)])
+    assert abs(ours.std() / theirs.std() - 1) < 10 / np.sqrt(min(ours.size, theirs.size))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: initializers.RandomUniform(2, 1), ValueError, "maxval"),
+        (lambda: initializers.RandomNormal(stddev=-1), ValueError, "stddev"),
+        (lambda: initializers.VarianceScaling(mode="fan"), ValueError, "mode"),
+        (lambda: initializers.VarianceScaling(distribution="normal"), ValueError, "distribution"),
+        (lambda: initializers.Constant("1"), TypeError, "value"),
+    ],
+)
+def test_bad_arguments_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize("name", initializers._CLASSES)
+def test_an_initializer_comes_back_from_its_configuration(name):
+    initializer = initializers.get(name)
+    assert type(initializer).from_config(initializer.get_config()).get_config() == initializer.get_config()
+
+
 def test_constants():
+    assert_same_bits(initializers.Constant(3)((2,)), np.full(2, 3, np.float32))
     assert_same_bits(initializers.Zeros()((2, 3)), np.zeros((2, 3), np.float32))
     assert_same_bits(initializers.Ones()((2, 3)), np.ones((2, 3), np.float32))
 

@@ -10,7 +10,23 @@ import numpy as np
 
 from fastcnn import _registry, _validate, random
 
-__all__ = ["GlorotUniform", "HeUniform", "Initializer", "Ones", "Zeros", "get"]
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "get",
+]
 
 
 class Initializer(_registry.Configurable):
@@ -51,35 +67,192 @@ class Ones(Initializer):
         return np.ones(shape, np.float32)
 
 
-class _FanUniform(Initializer):
-    """Uniform in [-limit, limit), where the limit depends on the numbers of inputs and outputs of a unit.
+class Constant(Initializer):
+    """One number everywhere.
 
     Parameters
     ----------
-    seed : int, optional
-        Without it, each call draws from the next stream of `fastcnn.random`; with it, each call gives the same values.
+    value : float, default 0
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import Constant
+    >>> Constant(0.5)((2,))
+    array([0.5, 0.5], dtype=float32)
     """
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = _registry.real(value, "value", -math.inf, math.inf)
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        """Return a new float32 array of that number."""
+        return np.full(shape, self.value, np.float32)
+
+
+class _Random(Initializer):
+    """Draws from the next stream of `fastcnn.random` in each call or, with a seed of its own, the same values each time."""
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = None if seed is None else _validate.integer(seed, "seed", 0, 2**64 - 1)
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
-        """Return a new float32 array; the last axis of `shape` counts outputs, the one before it inputs, any others the window."""
+        """Return a new float32 array."""
         rng = random.next_weight_stream() if self.seed is None else random.stream("weights", 0, self.seed)
-        limit = self._limit(*_fans(shape))
-        return rng.uniform(-limit, limit, tuple(shape)).astype(np.float32)
+        return self._draw(rng, tuple(shape)).astype(np.float32)
 
-    def _limit(self, fan_in: int, fan_out: int) -> float:
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         raise NotImplementedError
 
 
-class GlorotUniform(_FanUniform):
+class RandomUniform(_Random):
+    """Uniform in [minval, maxval).
+
+    Parameters
+    ----------
+    minval, maxval : float, default -0.05 and 0.05
+    seed : int, optional
+        See `VarianceScaling`.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import RandomUniform
+    >>> bool((RandomUniform(1, 2, seed=3)((9,)) >= 1).all())
+    True
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.minval = _registry.real(minval, "minval", -math.inf, math.inf)
+        self.maxval = _registry.real(maxval, "maxval", self.minval, math.inf)
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+class RandomNormal(_Random):
+    """Normal, with a mean and a standard deviation.
+
+    Parameters
+    ----------
+    mean : float, default 0
+    stddev : float, default 0.05
+    seed : int, optional
+        See `VarianceScaling`.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import RandomNormal
+    >>> RandomNormal(stddev=0.01, seed=3)((2, 3)).shape
+    (2, 3)
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.mean = _registry.real(mean, "mean", -math.inf, math.inf)
+        self.stddev = _registry.real(stddev, "stddev", 0, math.inf)
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(RandomNormal):
+    """Normal, but what is farther than two standard deviations from the mean is drawn again.
+
+    Parameters
+    ----------
+    mean : float, default 0
+    stddev : float, default 0.05
+        Before anything is drawn again.
+    seed : int, optional
+        See `VarianceScaling`.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import TruncatedNormal
+    >>> bool((abs(TruncatedNormal(stddev=1, seed=3)((99,))) <= 2).all())
+    True
+    """
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return self.mean + self.stddev * _truncated(rng, shape)
+
+
+class VarianceScaling(_Random):
+    """With a variance of `scale` divided by the number of a unit's inputs, outputs, or the mean of both.
+
+    Parameters
+    ----------
+    scale : float, default 1
+    mode : {"fan_in", "fan_out", "fan_avg"}
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+    seed : int, optional
+        Without it, each call draws from the next stream of `fastcnn.random`; with it, each call gives the same values.
+
+    References
+    ----------
+    The names and the numbers are those of ``keras.initializers.VarianceScaling``.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import VarianceScaling
+    >>> kernel = VarianceScaling(3, "fan_avg", "uniform", seed=1)((3, 3, 1, 32))
+    >>> bool(abs(kernel).max() < (9 / ((9 + 288) / 2)) ** 0.5)
+    True
+    """
+
+    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.scale = _registry.real(scale, "scale", 0, math.inf)
+        self.mode = _validate.choice(mode, "mode", ("fan_in", "fan_out", "fan_avg"))
+        self.distribution = _validate.choice(distribution, "distribution", ("truncated_normal", "untruncated_normal", "uniform"))
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        fan_in, fan_out = _fans(shape)
+        variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution == "untruncated_normal":
+            return rng.normal(0, math.sqrt(variance), shape)
+        return math.sqrt(variance) / _TRUNCATED_STDDEV * _truncated(rng, shape)
+
+
+#: The standard deviation of a normal distribution of 1 without what is farther than 2 from its mean.
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from a normal distribution, and again what is farther than 2 from 0."""
+    values = rng.standard_normal(shape)
+    while (far := np.abs(values) > 2).any():
+        values[far] = rng.standard_normal(int(far.sum()))
+    return values
+
+
+def _fans(shape: Sequence[int]) -> tuple[int, int]:
+    """Return the inputs and outputs of a unit, as Keras counts them: the last axis has the outputs, the one before it the inputs."""
+    window = math.prod(shape[:-2])
+    fan_in, fan_out = (shape[0], shape[0]) if len(shape) == 1 else (shape[-2] * window, shape[-1] * window)
+    return max(1, fan_in), max(1, fan_out)
+
+
+class _Scaling(VarianceScaling):
+    """Variance scaling under a name of its own, with these arguments."""
+
+    _arguments: tuple[float, str, str] = (1.0, "fan_in", "truncated_normal")
+    _not_configured = frozenset({"scale", "mode", "distribution"})
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(*self._arguments, seed=seed)
+
+
+class GlorotUniform(_Scaling):
     """Uniform in ±sqrt(6 / (fan_in + fan_out)): variances stay level forwards and backwards. Keras's default for kernels.
 
     Parameters
     ----------
     seed : int, optional
-        Without it, each call draws from the next stream of `fastcnn.random`; with it, each call gives the same values.
+        See `VarianceScaling`.
 
     References
     ----------
@@ -93,17 +266,34 @@ class GlorotUniform(_FanUniform):
     ((3, 3, 1, 32), True)
     """
 
-    def _limit(self, fan_in: int, fan_out: int) -> float:
-        return math.sqrt(6 / (fan_in + fan_out))
+    _arguments = (1.0, "fan_avg", "uniform")
 
 
-class HeUniform(_FanUniform):
+class GlorotNormal(_Scaling):
+    """Truncated normal, with the variance of `GlorotUniform`.
+
+    Parameters
+    ----------
+    seed : int, optional
+        See `VarianceScaling`.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import GlorotNormal
+    >>> GlorotNormal(seed=1)((6, 64)).shape
+    (6, 64)
+    """
+
+    _arguments = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaling):
     """Uniform in ±sqrt(6 / fan_in): variances stay level through layers with ReLU.
 
     Parameters
     ----------
     seed : int, optional
-        Without it, each call draws from the next stream of `fastcnn.random`; with it, each call gives the same values.
+        See `VarianceScaling`.
 
     References
     ----------
@@ -116,18 +306,82 @@ class HeUniform(_FanUniform):
     True
     """
 
-    def _limit(self, fan_in: int, fan_out: int) -> float:
-        return math.sqrt(6 / fan_in)
+    _arguments = (2.0, "fan_in", "uniform")
 
 
-def _fans(shape: Sequence[int]) -> tuple[int, int]:
-    """Return the inputs and outputs of a unit, as Keras counts them from a weight's shape alone."""
-    window = math.prod(shape[:-2])
-    fan_in, fan_out = (shape[0], shape[0]) if len(shape) == 1 else (shape[-2] * window, shape[-1] * window)
-    return max(1, fan_in), max(1, fan_out)
+class HeNormal(_Scaling):
+    """Truncated normal, with the variance of `HeUniform`.
+
+    Parameters
+    ----------
+    seed : int, optional
+        See `VarianceScaling`.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import HeNormal
+    >>> HeNormal(seed=1)((6, 64)).shape
+    (6, 64)
+    """
+
+    _arguments = (2.0, "fan_in", "truncated_normal")
 
 
-_CLASSES = _registry.table(Zeros, Ones, GlorotUniform, HeUniform)
+class LecunUniform(_Scaling):
+    """Uniform in ±sqrt(3 / fan_in).
+
+    Parameters
+    ----------
+    seed : int, optional
+        See `VarianceScaling`.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller: Efficient backprop. 1998.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import LecunUniform
+    >>> bool(abs(LecunUniform(seed=1)((3, 64))).max() < 1)
+    True
+    """
+
+    _arguments = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaling):
+    """Truncated normal, with the variance of `LecunUniform`.
+
+    Parameters
+    ----------
+    seed : int, optional
+        See `VarianceScaling`.
+
+    Examples
+    --------
+    >>> from fastcnn.initializers import LecunNormal
+    >>> LecunNormal(seed=1)((6, 64)).shape
+    (6, 64)
+    """
+
+    _arguments = (1.0, "fan_in", "truncated_normal")
+
+
+_CLASSES = _registry.table(
+    Zeros,
+    Ones,
+    Constant,
+    RandomUniform,
+    RandomNormal,
+    TruncatedNormal,
+    VarianceScaling,
+    GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+    LecunUniform,
+    LecunNormal,
+)
 
 
 def get(identifier: Any) -> Initializer:
