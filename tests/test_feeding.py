@@ -117,6 +117,45 @@ def test_dropout_does_not_depend_on_the_batches(batch_size):
     assert masks(batch_size) == masks(8)
 
 
+@pytest.mark.parametrize("give", [lambda x, y: (x, y), lambda x, y: (list(zip(x, y, strict=True)),)])
+def test_augmentation_runs_in_threads_and_does_not_depend_on_the_batches(give):
+    """The layers that a network begins with are the same whether they run beside the training or in it."""
+    images, labels = np.random.default_rng(0).normal(size=(30, 6, 6, 1)).astype(np.float32), np.arange(30) % 3
+    names = set()
+
+    class Where(layers.RandomFlip):
+        def forward(self, x, training=None):
+            if training is not None:
+                names.add(threading.current_thread().name)
+            return super().forward(x, training)
+
+    def fit(front, size):
+        random.set_seed(6)
+        stack = [*front(), layers.Dropout(0.4), layers.Flatten(), layers.Dense(3, activation="softmax")]
+        model = models.Sequential([fastcnn.Input((6, 6, 1)), *stack])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        history = model.fit(*give(images, labels), batch_size=size, epochs=2, verbose=0).history
+        return model, history
+
+    def beside():
+        return [Where(), layers.RandomContrast(0.5), layers.RandomTranslation(0.2, 0.2, fill_mode="constant")]
+
+    class Within(layers.Layer):  # hides that the layers behind it are preprocessing, and changes nothing
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+        def forward(self, x, training=None):
+            return x, None
+
+    expected = fit(beside, 7)
+    assert all("fastcnn-feed" in name for name in names)
+    assert names
+    assert_same(fit(beside, 7), expected)
+    names.clear()
+    fit(lambda: [Within(), *beside()], 7)
+    assert names == {"MainThread"}
+
+
 class Spy(layers.Layer):
     """Notes, epoch by epoch, which elements of each sample have come through."""
 

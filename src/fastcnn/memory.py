@@ -156,7 +156,8 @@ def _events(compiled: Compiled, flat: FlatWeights, batch_size: int) -> list[tupl
     ledger.enter(xs)
     _images.watchers.append(ledger.enter)
     try:
-        outputs, caches = network.forward(xs, Draws(random.get_seed(), 0, np.arange(batch_size)))
+        draws = Draws(random.get_seed(), 0, np.arange(batch_size))
+        outputs, caches = network.forward(compiled.objective.front.forward(xs, draws)[0], draws)
         gradients: list[np.ndarray | None] = [np.zeros_like(output) for output in outputs]
         ledger.enter(gradients)
         network.backward(gradients, caches, flat.gradient_views)

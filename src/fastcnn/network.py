@@ -72,8 +72,10 @@ class Network:
         The numbers of values.
     """
 
-    def __init__(self, steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int]) -> None:
+    def __init__(self, steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int], first_place: int = 0) -> None:
         self.steps, self.inputs, self.outputs = list(steps), tuple(inputs), tuple(outputs)
+        #: What the first step is called where random numbers are drawn.
+        self._first_place = first_place
         self.layers = list(dict.fromkeys(layer for step in steps for layer in step.layers))
         #: For the views that `backward` was last given, the values that depend on weights with views.
         self._wanted: tuple[Mapping[Layer, Gradients], set[int]] | None = None
@@ -104,7 +106,19 @@ class Network:
 
     def watched(self, watch: Callable[[Step], Operation]) -> Network:
         """Return the network with what `watch` makes of each step in place of its operation."""
-        return Network([step._replace(operation=watch(step)) for step in self.steps], self.inputs, self.outputs)
+        steps = [step._replace(operation=watch(step)) for step in self.steps]
+        return Network(steps, self.inputs, self.outputs, self._first_place)
+
+    def split(self) -> tuple[Network, Network]:
+        """Return the preprocessing that the network begins with, in a row, and the rest: one after the other, they are the network."""
+        uses = Counter(number for step in self.steps for number in step.inputs) + Counter(self.outputs)
+        count, number = 0, self.inputs[0]
+        for step in self.steps if len(self.inputs) == 1 else ():
+            if not step.layers[0].preprocessing or step.inputs != (number,) or uses[number] != 1:
+                break
+            count, number = count + 1, step.output
+        between = (number,) if count else self.inputs
+        return Network(self.steps[:count], self.inputs, between), Network(self.steps[count:], between, self.outputs, count)
 
     def final_activation(self, position: int) -> str:
         """Return the name of the activation that alone an output, the one at `position`, comes from; "linear" where there is none."""
@@ -138,7 +152,7 @@ class Network:
         """Return the outputs for the inputs `xs`, and what `backward` needs to know."""
         values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
         caches = []
-        for place, (step, done) in enumerate(zip(self.steps, self.done, strict=True)):
+        for place, (step, done) in enumerate(zip(self.steps, self.done, strict=True), self._first_place):
             draws = None if training is None else training.at(place)
             values[step.output], cache = step.operation.forward(step.x_of(values), draws)
             caches.append(cache)

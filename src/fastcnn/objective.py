@@ -49,17 +49,21 @@ class Objective:
                 network = network.without_final_activation(position)
             self._losses.append(fused or loss)
             self._finish.append(activations.get(name if fused else None).forward)
-        self.network = network.fused()
+        #: What may be done to inputs away from the thread that trains, and the rest.
+        self.front, self.network = network.fused().split()
         self._shares = list(shares)
 
     def evaluate(self, xs: Arrays, ys: Targets, weights: np.ndarray | None) -> Result:
         """Return the losses for inputs `xs`, targets `ys` and the samples' weights, in inference."""
-        return self._judge(self.network.infer(xs), ys, weights)[0]
+        return self._judge(self.network.infer(self.front.infer(xs)), ys, weights)[0]
 
     def differentiate(
         self, xs: Arrays, ys: Targets, weights: np.ndarray | None, training: Draws, views: Mapping[Layer, Gradients]
     ) -> tuple[Result, list[tuple[Layer, Any]]]:
-        """Return the losses in training and what layers are to absorb, and write the gradients of the loss into `views`."""
+        """Return the losses in training and what layers are to absorb, and write the gradients of the loss into `views`.
+
+        The inputs have gone through `front`.
+        """
         outputs, caches = self.network.forward(xs, training)
         result, gradients = self._judge(outputs, ys, weights)
         observed = self.network.observe(caches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -286,8 +287,9 @@ class Trainer(Layer):
         self._position = (epoch, first_step)
         listeners.tell("on_epoch_begin", epoch)
         order = random.stream("shuffle", self._epochs) if shuffle else None
+        prepare = partial(self._prepare_batch, epoch=self._epochs) if compiled.objective.front.steps else None
         done = first_step
-        for done, batch in enumerate(source.batches(order, first_step), first_step + 1):
+        for done, batch in enumerate(source.batches(order, first_step, prepare), first_step + 1):
             listeners.tell("on_train_batch_begin", done - 1)
             result, penalty = self._train_step(batch, self._epochs)
             compiled.update(result, batch.ys, len(batch.samples), penalty)
@@ -305,6 +307,11 @@ class Trainer(Layer):
             logs |= {f"val_{name}": mean for name, mean in self._evaluate(validation).items()}
         progress.finish(logs)
         return logs
+
+    def _prepare_batch(self, batch: Batch, epoch: int) -> Batch:
+        """Return the batch as it is after the preprocessing that the network begins with."""
+        front = self._prepare().objective.front
+        return batch._replace(xs=tuple(front.forward(batch.xs, Draws(random.get_seed(), epoch, batch.samples))[0]))
 
     def _train_step(self, batch: Batch, epoch: int) -> tuple[Result, float]:
         """Change the weights for one batch; return the result that it had before, and what the weights cost."""
@@ -361,7 +368,8 @@ class Trainer(Layer):
         compiled.reset()
         samples = np.arange(len(xs[0]))
         batch = Batch(tuple(_validate.contiguous(each, np.float32) for each in xs), ys, weights, samples)
-        result, penalty = self._train_step(batch, _LONE_STEPS + optimizer.batches)
+        epoch = _LONE_STEPS + optimizer.batches
+        result, penalty = self._train_step(self._prepare_batch(batch, epoch), epoch)
         compiled.update(result, ys, len(samples), penalty)
         return _results(compiled.means(), return_dict)
 
