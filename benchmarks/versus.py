@@ -105,6 +105,7 @@ def kernels(arguments: argparse.Namespace) -> Record:
     _begin("Kernels", about, note, columns)
     records = []
     for layer in (layer for path in arguments.shapes for layer in workloads.read_layers(path)):
+        layer = layer if arguments.batch is None else layer._replace(n=arguments.batch)
         for op in workloads.OPS:
             record = compare_layer(peers, layer, op, threads, arguments.rounds)
             records.append(record)
@@ -198,6 +199,7 @@ def main(args: Sequence[str] | None = None) -> None:
         mode.add_argument("--rounds", type=int, default=15, help="turns of each contender (%(default)s)")
         if run is kernels:
             mode.add_argument("shapes", nargs="*", type=Path, default=sorted(workloads.SHAPES.glob("*.txt")), help="files of shapes (all)")
+            mode.add_argument("--batch", type=int, help="images, in place of those that the files say")
         if run is network:
             mode.add_argument("--data", choices=("sample", "mnist"), default="sample", help="what an epoch goes through")
             mode.add_argument("--epochs", type=int, default=5, help="turns for an epoch and for many predictions (%(default)s)")

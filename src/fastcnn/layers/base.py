@@ -161,7 +161,12 @@ class Layer(_registry.Configurable):
 
     def _compute(self, arrays: tuple[np.ndarray, ...], draws: Draws | None) -> Any:
         x = self._as_input(arrays)
-        return self.infer(x) if draws is None else self.forward(x, draws)[0]
+        if draws is None:
+            return self.infer(x)
+        y, cache = self.forward(x, draws)
+        if (observed := self.observe(cache)) is not None:
+            self.absorb(observed)
+        return y
 
     def _connect(self, tensors: tuple[Tensor, ...]) -> Any:
         for tensor in tensors:

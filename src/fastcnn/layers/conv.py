@@ -56,7 +56,8 @@ class Conv2D(ConvLayer, KernelLayer):
         The distance between a filter's taps.
     groups : int, default 1
         Divides the input channels and the filters; each group of filters sees its own group of channels.
-    activation : {"linear", "relu", "softmax"}, optional
+    activation : str, optional
+        One of those of `Activation`.
     use_bias : bool, default True
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
@@ -195,7 +196,8 @@ class DepthwiseConv2D(DepthwiseLayer):
         The number of output channels for each input channel.
     dilation_rate : int or pair of int, default (1, 1)
         The distance between a filter's taps.
-    activation : {"linear", "relu", "softmax"}, optional
+    activation : str, optional
+        One of those of `Activation`.
     use_bias : bool, default True
     depthwise_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.
@@ -269,7 +271,8 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
         With "same", the output is exactly `strides` times as large as the input.
     dilation_rate : int or pair of int, default (1, 1)
         The distance between a filter's taps.
-    activation : {"linear", "relu", "softmax"}, optional
+    activation : str, optional
+        One of those of `Activation`.
     use_bias : bool, default True
     kernel_initializer, bias_initializer : str or Initializer
         By default Glorot's uniform, and zeros.

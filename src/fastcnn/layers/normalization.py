@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn import _registry, _validate, initializers
+from fastcnn import _registry, _validate, initializers, regularizers
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, Layer, WeightSpec
 from fastcnn.ops import normalize
@@ -25,6 +25,9 @@ class _Normalization(Layer):
         scale: bool,
         beta_initializer: str | initializers.Initializer,
         gamma_initializer: str | initializers.Initializer,
+        *,
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -33,6 +36,8 @@ class _Normalization(Layer):
         self.scale = _validate.boolean(scale, "scale")
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`, which must have the axes that the layer is for."""
@@ -42,8 +47,8 @@ class _Normalization(Layer):
     def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return `gamma` and `beta`, as far as the layer has them."""
         sizes = self._sizes(input_shape)
-        given = (("gamma", self.scale, self.gamma_initializer), ("beta", self.center, self.beta_initializer))
-        return {name: WeightSpec(sizes, initializer) for name, wanted, initializer in given if wanted}
+        specs = {"gamma": WeightSpec(sizes, self.gamma_initializer, self.gamma_regularizer)} if self.scale else {}
+        return specs | {"beta": WeightSpec(sizes, self.beta_initializer, self.beta_regularizer)} if self.center else specs
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
         """Return the shape of `gamma` and `beta`."""
@@ -72,7 +77,8 @@ class BatchNormalization(_Normalization):
     beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer : str or Initializer
         By default zeros, ones, zeros, ones.
     **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`. A frozen layer runs as in inference.
+        `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`. A frozen
+        layer runs as in inference.
 
     Notes
     -----
@@ -244,7 +250,7 @@ class LayerNormalization(_GroupedNormalization):
     beta_initializer, gamma_initializer : str or Initializer
         By default zeros and ones.
     **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`.
+        `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`.
 
     References
     ----------
@@ -305,7 +311,7 @@ class GroupNormalization(_GroupedNormalization):
     beta_initializer, gamma_initializer : str or Initializer
         By default zeros and ones.
     **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`.
+        `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`.
 
     References
     ----------

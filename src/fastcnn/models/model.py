@@ -96,7 +96,12 @@ class Model(Saving):
 
     def _compute(self, arrays: tuple[np.ndarray, ...], draws: Draws | None) -> Any:
         network = Network.of(self._built_graph()).fused()
-        outputs = network.infer(arrays) if draws is None else network.forward(arrays, draws)[0]
+        if draws is None:
+            outputs = network.infer(arrays)
+        else:
+            outputs, caches = network.forward(arrays, draws)
+            for layer, observed in network.observe(caches):
+                layer.absorb(observed)
         return outputs[0] if len(outputs) == 1 else outputs
 
     @property
