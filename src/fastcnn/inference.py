@@ -16,7 +16,7 @@ from fastcnn.network import Network, Step
 from fastcnn.ops.steps import KernelStep
 
 if TYPE_CHECKING:
-    from fastcnn.training import Trainer
+    from fastcnn.prediction import Predictor
 
 __all__ = ["InferenceSession"]
 
@@ -63,7 +63,7 @@ class InferenceSession:
     (1, 10)
     """
 
-    def __init__(self, model: Trainer, batch_size: int = 32) -> None:
+    def __init__(self, model: Predictor, batch_size: int = 32) -> None:
         self.batch_size = _validate.integer(batch_size, "batch_size", 1)
         graph = model._built_graph()
         self._input_shapes = [_sizes(tensor.shape) for tensor in graph.inputs]

@@ -1,10 +1,9 @@
-"""Training, evaluation and prediction: the same for every kind of model."""
+"""Training and evaluation: the same for every kind of model."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,20 +13,17 @@ from numpy.typing import ArrayLike
 from fastcnn import _interrupts, _registry, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
 from fastcnn.callbacks import Callback, CallbackList, History
-from fastcnn.compiled import Compiled, as_list, by_name, check_weights
+from fastcnn.compiled import Compiled, as_list, check_weights
 from fastcnn.feeding import Batch, Source
 from fastcnn.flat_weights import FlatWeights, penalties
-from fastcnn.graph import Graph
-from fastcnn.inference import InferenceSession, check_shape
-from fastcnn.layers.base import Layer
 from fastcnn.objective import Result
+from fastcnn.prediction import Predictor
 from fastcnn.progress import Progress, check_verbose
 from fastcnn.random import Draws
 from fastcnn.sourcing import Sourcing
 
 if TYPE_CHECKING:
     from fastcnn.memory import MemoryPlan
-    from fastcnn.profiling import Profile
 
 Logs: TypeAlias = dict[str, float]
 
@@ -35,8 +31,8 @@ Logs: TypeAlias = dict[str, float]
 _LONE_STEPS = 2**31
 
 
-class Trainer(Layer):
-    """What a model can do once it has layers. A subclass says what they are."""
+class Trainer(Predictor):
+    """A model that can be trained."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -47,23 +43,15 @@ class Trainer(Layer):
         self._loss_weights: Any = None
         self._compiled: Compiled | None = None
         self._flat: FlatWeights | None = None
-        self._session: InferenceSession | None = None
         #: How many epochs have begun since `compile`: each has random numbers of its own.
         self._epochs = 0
         self._callbacks: CallbackList | None = None
         #: The epoch of the running `fit`, and the steps of it that are done.
         self._position = (0, 0)
 
-    def _built_graph(self) -> Graph:
-        """Return what the layers are, once they have weights."""
-        raise NotImplementedError
-
     def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
         """Take up a checkpoint; return the epoch and the step to go on with, and the states of callbacks."""
         raise NotImplementedError
-
-    def _build_for(self, x: Any) -> None:
-        """Make the weights, if there are none yet, for inputs like `x`."""
 
     # --- Preparing -------------------------------------------------------------------------------------------------------
 
@@ -123,25 +111,6 @@ class Trainer(Layer):
             self.optimizer.build(self._flat.sizes)
         self._flat.claim()
         return self.optimizer, self._flat
-
-    def _check_inputs(self, x: Any) -> tuple[np.ndarray, ...]:
-        """Return `x`, an array or one for each input, as arrays of the model's input shapes."""
-        if not isinstance(x, Mapping | list | tuple) or not self._has_several_inputs():
-            x = next(iter(x.values())) if isinstance(x, Mapping) and len(x) == 1 else x
-            first = _validate.array(x, "x", range(1, 33))
-            self._build_for(first)
-            x = [first]
-        tensors = self._built_graph().inputs
-        given = by_name(x, [tensor.name for tensor in tensors], "x")
-        arrays = tuple(
-            check_shape(_validate.array(each, "x", range(1, 33)), tensor.shape[1:]) for each, tensor in zip(given, tensors, strict=True)
-        )
-        if len({len(array) for array in arrays}) > 1:
-            raise ValueError(f"x must have the same number of entries for every input, got {[len(array) for array in arrays]}")
-        return arrays
-
-    def _has_several_inputs(self) -> bool:
-        return False
 
     def _check(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
@@ -416,46 +385,6 @@ class Trainer(Layer):
             progress.finish(logs)
         return _results(logs, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto") -> Any:
-        """Return the outputs for the inputs `x`.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, ...)
-            In the model's input shape; a list or a dictionary for several inputs.
-        batch_size : int, default 32
-            Of no influence on the result.
-        verbose : {"auto", 0, 1, 2}
-            As for `fit`.
-
-        Returns
-        -------
-        ndarray of float32, shape (N, ...)
-            In the model's output shape; a list of them for several outputs.
-        """
-        size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
-        verbose = check_verbose(verbose)
-        xs = self._check_inputs(x)
-        session = self._inference_session(min(size, len(xs[0])))
-        outputs = session.empty(len(xs[0]))
-        with Progress("Prediction", len(xs[0]), verbose) as progress:
-            for span in _spans(len(xs[0]), size):
-                session.run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
-                progress.advance(len(outputs[0][span]))
-            progress.finish({})
-        return outputs[0] if len(outputs) == 1 else outputs
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for the inputs `x`, all at once."""
-        return self.predict(x, batch_size=max(1, len(self._check_inputs(x)[0])), verbose=0)
-
-    def _inference_session(self, batch_size: int) -> InferenceSession:
-        """Return the model's own session, for at least so many inputs at a time."""
-        session = self._session
-        if session is None or session.batch_size < batch_size or not session.is_current:
-            session = self._session = InferenceSession(self, max(batch_size, 1))
-        return session
-
     def memory_plan(self, batch_size: int = 32) -> MemoryPlan:
         """Say how much memory a training step will take, before it runs.
 
@@ -484,43 +413,6 @@ class Trainer(Layer):
         batch_size = _validate.integer(batch_size, "batch_size", 1)
         compiled, (optimizer, flat) = self._prepare(), self._prepare_weights()
         return memory_plan(compiled, flat, optimizer, batch_size)
-
-    def profile(self, x: ArrayLike, *, seconds: float = 1.0) -> Profile:
-        """Find out where the time goes: for each layer its time, in inference and in training, its speed and what it moves.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, ...)
-            A batch in the model's input shape.
-        seconds : float, default 1
-            How long to measure; five passes are made at least.
-
-        Returns
-        -------
-        fastcnn.profiling.Profile
-            Printed, a table: times are medians over passes through the network; operations are those of the direct method, a product
-            and its sum as two; bytes those that must be read or written at least, each once. `to_dict` makes plain values of it.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from fastcnn import networks
-        >>> profile = networks.mnist_network().profile(np.zeros((2, 28, 28, 1)), seconds=0)
-        >>> [layer.algorithm for layer in profile.layers if layer.algorithm]
-        ['direct, fused with pooling', 'winograd, fused with pooling', 'direct', 'direct', 'direct']
-        """
-        from fastcnn import profiling
-
-        seconds = _registry.real(seconds, "seconds", 0, math.inf)
-        xs = self._check_inputs(x)
-        _validate.not_empty(xs[0].shape, "x")
-        return profiling.profile(self._built_graph(), [_validate.contiguous(each, np.float32) for each in xs], seconds)
-
-
-def _spans(count: int, size: int) -> Iterator[slice]:
-    """Cut `count` entries into spans of `size`."""
-    for start in range(0, count, size):
-        yield slice(start, start + size)
 
 
 def _check_callbacks(callbacks: Sequence[Callback] | None) -> Sequence[Callback]:

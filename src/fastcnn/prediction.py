@@ -1,0 +1,131 @@
+"""Prediction: what every kind of model can do once it has layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastcnn import _registry, _validate
+from fastcnn.compiled import by_name
+from fastcnn.graph import Graph
+from fastcnn.inference import InferenceSession, check_shape
+from fastcnn.layers.base import Layer
+from fastcnn.progress import Progress, check_verbose
+
+if TYPE_CHECKING:
+    from fastcnn.profiling import Profile
+
+
+class Predictor(Layer):
+    """A model that can be run. A subclass says what its layers are."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._session: InferenceSession | None = None
+
+    def _built_graph(self) -> Graph:
+        """Return what the layers are, once they have weights."""
+        raise NotImplementedError
+
+    def _build_for(self, x: Any) -> None:
+        """Make the weights, if there are none yet, for inputs like `x`."""
+
+    def _check_inputs(self, x: Any) -> tuple[np.ndarray, ...]:
+        """Return `x`, an array or one for each input, as arrays of the model's input shapes."""
+        if not isinstance(x, Mapping | list | tuple) or not self._has_several_inputs():
+            x = next(iter(x.values())) if isinstance(x, Mapping) and len(x) == 1 else x
+            first = _validate.array(x, "x", range(1, 33))
+            self._build_for(first)
+            x = [first]
+        tensors = self._built_graph().inputs
+        given = by_name(x, [tensor.name for tensor in tensors], "x")
+        arrays = tuple(
+            check_shape(_validate.array(each, "x", range(1, 33)), tensor.shape[1:]) for each, tensor in zip(given, tensors, strict=True)
+        )
+        if len({len(array) for array in arrays}) > 1:
+            raise ValueError(f"x must have the same number of entries for every input, got {[len(array) for array in arrays]}")
+        return arrays
+
+    def _has_several_inputs(self) -> bool:
+        return False
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto") -> Any:
+        """Return the outputs for the inputs `x`.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, ...)
+            In the model's input shape; a list or a dictionary for several inputs.
+        batch_size : int, default 32
+            Of no influence on the result.
+        verbose : {"auto", 0, 1, 2}
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, ...)
+            In the model's output shape; a list of them for several outputs.
+        """
+        size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
+        verbose = check_verbose(verbose)
+        xs = self._check_inputs(x)
+        session = self._inference_session(min(size, len(xs[0])))
+        outputs = session.empty(len(xs[0]))
+        with Progress("Prediction", len(xs[0]), verbose) as progress:
+            for span in _spans(len(xs[0]), size):
+                session.run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
+                progress.advance(len(outputs[0][span]))
+            progress.finish({})
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for the inputs `x`, all at once."""
+        return self.predict(x, batch_size=max(1, len(self._check_inputs(x)[0])), verbose=0)
+
+    def _inference_session(self, batch_size: int) -> InferenceSession:
+        """Return the model's own session, for at least so many inputs at a time."""
+        session = self._session
+        if session is None or session.batch_size < batch_size or not session.is_current:
+            session = self._session = InferenceSession(self, max(batch_size, 1))
+        return session
+
+    def profile(self, x: ArrayLike, *, seconds: float = 1.0) -> Profile:
+        """Find out where the time goes: for each layer its time, in inference and in training, its speed and what it moves.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, ...)
+            A batch in the model's input shape.
+        seconds : float, default 1
+            How long to measure; five passes are made at least.
+
+        Returns
+        -------
+        fastcnn.profiling.Profile
+            Printed, a table: times are medians over passes through the network; operations are those of the direct method, a product
+            and its sum as two; bytes those that must be read or written at least, each once. `to_dict` makes plain values of it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastcnn import networks
+        >>> profile = networks.mnist_network().profile(np.zeros((2, 28, 28, 1)), seconds=0)
+        >>> [layer.algorithm for layer in profile.layers if layer.algorithm]
+        ['direct, fused with pooling', 'winograd, fused with pooling', 'direct', 'direct', 'direct']
+        """
+        from fastcnn import profiling
+
+        seconds = _registry.real(seconds, "seconds", 0, math.inf)
+        xs = self._check_inputs(x)
+        _validate.not_empty(xs[0].shape, "x")
+        return profiling.profile(self._built_graph(), [_validate.contiguous(each, np.float32) for each in xs], seconds)
+
+
+def _spans(count: int, size: int) -> Iterator[slice]:
+    """Cut `count` entries into spans of `size`."""
+    for start in range(0, count, size):
+        yield slice(start, start + size)
