@@ -73,3 +73,10 @@ def test_the_index_has_all_pages():
 def test_a_page_names_all_there_is(page, names):
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     assert [name for name in names if name != "get" and not re.search(rf"`[^`\n]*\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("part, module", [("Layers", layers), ("Schedules", optimizers.schedules), ("Modules", fastcnn)])
+def test_what_is_said_to_be_missing_is_missing(part, module):
+    text = (DOCS / "from-keras.md").read_text(encoding="utf-8").split("## What is missing")[1]
+    names = re.findall(r"`(\w+)`", re.search(rf"\*\*{part}\*\*(.*?)(?=\n- |\n\n)", text, re.DOTALL)[1])
+    assert names and [name for name in names if hasattr(module, name)] == []
