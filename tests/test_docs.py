@@ -1,0 +1,82 @@
+"""The pages in docs: their code runs, and gives what they say; their links lead somewhere."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import fastcnn
+from fastcnn import callbacks, layers, losses, metrics, optimizers, random
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of its own, and a seed that the next test does not see."""
+    monkeypatch.chdir(tmp_path)
+    seed = random.get_seed()
+    yield tmp_path
+    random.set_seed(seed)
+
+
+def run(page):
+    """Run the blocks of a page one after the other: what has prompts is compared, the rest runs."""
+    text, names, told = page.read_text(encoding="utf-8"), {"__name__": page.stem}, []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    for block in BLOCK.finditer(text):
+        source, line = block[1], text.count("\n", 0, block.start(1))
+        if ">>> " not in source:
+            exec(compile("\n" * line + source, page.name, "exec"), names)
+            continue
+        test = doctest.DocTestParser().get_doctest(source, names, page.name, str(page), line)
+        runner.run(test, out=told.append, clear_globs=False)
+        names |= test.globs
+    return "".join(told)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_does_what_the_page_says(page, place):
+    assert not (told := run(page)), told
+
+
+def test_a_wrong_page_is_found_out(place):
+    page = place / "wrong.md"
+    page.write_text("```python\nx = 1\n```\n\n```python\n>>> y = x + 1\n>>> y\n3\n```\n")
+    assert "wrong.md" in run(page)
+    page.write_text("```python\n>>> y = 1\n```\n\n```python\nassert y == 2\n```\n")
+    with pytest.raises(AssertionError):
+        run(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_files(page):
+    assert [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (DOCS / link).exists()] == []
+
+
+def test_the_index_has_all_pages():
+    assert set(LINK.findall((DOCS / "README.md").read_text(encoding="utf-8"))) >= {page.name for page in PAGES} - {"README.md"}
+
+
+@pytest.mark.parametrize(
+    "page, names",
+    [
+        ("layers", layers.__all__),
+        ("callbacks", set(callbacks.__all__) - {"CallbackList"}),
+        ("training", [*losses.__all__, *metrics.__all__, *optimizers.__all__, *fastcnn.regularizers.__all__]),
+    ],
+)
+def test_a_page_names_all_there_is(page, names):
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    assert [name for name in names if name != "get" and not re.search(rf"`[^`\n]*\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("part, module", [("Layers", layers), ("Schedules", optimizers.schedules), ("Modules", fastcnn)])
+def test_what_is_said_to_be_missing_is_missing(part, module):
+    text = (DOCS / "from-keras.md").read_text(encoding="utf-8").split("## What is missing")[1]
+    names = re.findall(r"`(\w+)`", re.search(rf"\*\*{part}\*\*(.*?)(?=\n- |\n\n)", text, re.DOTALL)[1])
+    assert names and [name for name in names if hasattr(module, name)] == []
