@@ -195,6 +195,21 @@ def test_only_the_best_is_kept(tmp_path):
     assert best.evaluate(X[40:], Y[40:], verbose=0)[0] == min(history["val_loss"])
 
 
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("best.h5", ValueError, r"end in \.safetensors"),
+        ("nowhere/best.safetensors", FileNotFoundError, "folder"),
+        ("{val_loss:.2f}.safetensors", ValueError, "val_loss.*|epoch, accuracy, loss"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written_is_refused(tmp_path, name, error, message):
+    model = small_model()
+    with pytest.raises(error, match=message):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.ModelCheckpoint(tmp_path / name)])
+    assert model.optimizer.iterations == 0 or "val_loss" in name
+
+
 def with_everything(path, seed, epochs, **options):
     """A training whose callbacks change its course."""
     random.set_seed(seed)

@@ -229,6 +229,9 @@ def test_a_stop_within_an_epoch_leaves_no_thread():
         ((X, Y), {"class_weight": [1, 2]}, TypeError, "class_weight"),
         ((X, Y), {"class_weight": {0: -1}}, ValueError, "class_weight"),
         ((X, Y), {"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
+        ((X, Y), {"steps_per_epoch": 2}, ValueError, "steps_per_epoch"),
+        ((Examples(),), {"steps_per_epoch": 2}, ValueError, "steps_per_epoch"),
+        ((X, Y), {"validation_data": (X, Y), "validation_steps": 2}, ValueError, "validation_steps"),
         ((X, Y), {"validation_data": X}, TypeError, "validation_data"),
     ],
 )
@@ -287,6 +290,25 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path, epoch, step):
     with pytest.raises(KeyboardInterrupt):
         fit(5, callbacks=[Save(path, epoch, step)])
     assert_same(fit(99, resume_from=path), expected)  # the seed, too, is the checkpoint's
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (1, None)])
+def test_a_stream_goes_on_where_it_was(tmp_path, epoch, step):
+    def stream():
+        rng = np.random.default_rng(8)
+        while True:
+            yield rng.normal(size=(4, 6)), rng.integers(0, 3, 4)
+
+    def fit(**options):
+        random.set_seed(5)
+        model = models.Sequential([fastcnn.Input((6,)), layers.Dropout(0.3), layers.Dense(3, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model, model.fit(stream(), epochs=4, steps_per_epoch=5, verbose=0, **options).history
+
+    expected = fit()
+    with pytest.raises(KeyboardInterrupt):
+        fit(callbacks=[Save(tmp_path / "c.safetensors", epoch, step)])
+    assert_same(fit(resume_from=tmp_path / "c.safetensors"), expected)
 
 
 def test_what_is_no_checkpoint_is_refused_and_changes_nothing(tmp_path):

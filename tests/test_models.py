@@ -419,9 +419,9 @@ def test_fit_refuses_what_does_not_fit_and_changes_nothing(digits, arguments, er
         (("adagrad", "mse"), ValueError),
         (("adam", "msee"), ValueError),
         (("adam", None), TypeError),
-        (("adam", "mse", "accuracy"), TypeError),
-        (("adam", "mse", ["accurate"]), ValueError),
-        (("adam", "mse", [3]), TypeError),
+        (("adam", "mse", None, "accuracy"), TypeError),
+        (("adam", "mse", None, ["accurate"]), ValueError),
+        (("adam", "mse", None, [3]), TypeError),
     ],
 )
 def test_compile_refuses_what_it_does_not_know(arguments, error):

@@ -25,6 +25,12 @@ class Configurable:
         """Return the constructor's arguments as plain values, fit for JSON."""
         return {name: plain(getattr(self, name)) for name in _parameters(type(self)) if name not in self._not_configured}
 
+    def parts(self) -> Iterator[Any]:
+        """Yield the constructor's arguments as they are."""
+        for name in _parameters(type(self)):
+            if name not in self._not_configured:
+                yield getattr(self, name)
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the object that `get_config` described."""

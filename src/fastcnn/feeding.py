@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,6 +50,9 @@ class Source:
     def batches(self, order: np.random.Generator | None = None, first: int = 0, prepare: Prepare | None = None) -> Iterator[Batch]:
         """Yield an epoch's batches from the `first` step on: shuffled by `order`, if given; `prepare` is run on them in threads."""
         raise NotImplementedError
+
+    def pass_over(self, epochs: int) -> None:
+        """Leave out so many epochs, of a source that goes on from one to the next."""
 
 
 class ArraySource(Source):
@@ -147,6 +151,13 @@ class IterableSource(Source):
     def __init__(self, data: Iterable[Any], check: Check, steps: int | None) -> None:
         self._data, self._check, self.steps, self.images = data, check, steps, None
         self._iterator: Iterator[Any] | None = None
+
+    def pass_over(self, epochs: int) -> None:
+        """Leave out so many epochs, if the iterable is cut into them."""
+        if self.steps is not None:
+            self._iterator = iter(self._data)
+            for _ in itertools.islice(self._iterator, epochs * self.steps):
+                pass
 
     def batches(self, order: np.random.Generator | None = None, first: int = 0, prepare: Prepare | None = None) -> Iterator[Batch]:
         """Yield batches in the order of the iterable, the next ones made by one thread."""

@@ -15,13 +15,18 @@ class FlatWeights:
     """The trainable weights of some layers in one flat float32 array, and their gradients in another.
 
     The layers compute with views into `weights`, so an optimizer changes them all at once by changing the flat array.
+
+    Parameters
+    ----------
+    slots : sequence of (Layer, str)
+        The weights, as layers and names.
     """
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self._slots = [(layer, name) for layer in layers for name in layer.trainable_names]
-        shapes = [layer.weights[name].shape for layer, name in self._slots]
+    def __init__(self, slots: Sequence[tuple[Layer, str]]) -> None:
+        self.slots = list(slots)
+        shapes = [layer.weights[name].shape for layer, name in self.slots]
         #: The number of elements of each weight.
-        self.sizes = [layer.weights[name].size for layer, name in self._slots]
+        self.sizes = [layer.weights[name].size for layer, name in self.slots]
         stops = np.cumsum([0, *self.sizes]).tolist()
         self.weights = np.empty(stops[-1], np.float32)
         self.gradients = np.zeros(stops[-1], np.float32)
@@ -29,18 +34,23 @@ class FlatWeights:
         self._places = [self.weights[span].reshape(shape) for span, shape in zip(spans, shapes, strict=True)]
         self._gradients = [self.gradients[span].reshape(shape) for span, shape in zip(spans, shapes, strict=True)]
         views: dict[Layer, Gradients] = {}
-        for (layer, _), view in zip(self._slots, self._gradients, strict=True):
+        for (layer, _), view in zip(self.slots, self._gradients, strict=True):
             views[layer] = (*views.get(layer, ()), view)
         #: For every layer that learns, where the gradients of its weights go.
         self.gradient_views: Mapping[Layer, Gradients] = views
         self._penalties = [
-            (number, layer.regularizers[name]) for number, (layer, name) in enumerate(self._slots) if name in layer.regularizers
+            (number, layer.regularizers[name]) for number, (layer, name) in enumerate(self.slots) if name in layer.regularizers
         ]
         self.claim()
 
+    @classmethod
+    def of(cls, layers: Sequence[Layer]) -> FlatWeights:
+        """Return all weights of `layers` that are trainable now."""
+        return cls([(layer, name) for layer in layers for name in layer.trainable_names])
+
     def claim(self) -> None:
         """Make the layers compute with this array's views, if another model that shares them has moved them away."""
-        for (layer, name), place in zip(self._slots, self._places, strict=True):
+        for (layer, name), place in zip(self.slots, self._places, strict=True):
             if layer.weights[name] is not place:
                 layer.move_weight(name, place)
 

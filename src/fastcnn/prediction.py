@@ -38,6 +38,7 @@ class Predictor(Layer):
         """Return `x`, an array or one for each input, as arrays of the model's input shapes."""
         if not isinstance(x, Mapping | list | tuple) or not self._has_several_inputs():
             x = next(iter(x.values())) if isinstance(x, Mapping) and len(x) == 1 else x
+            x = x[0] if isinstance(x, list | tuple) and len(x) == 1 and isinstance(x[0], np.ndarray) and x[0].ndim == self._rank() else x
             first = _validate.array(x, "x", range(1, 33))
             self._build_for(first)
             x = [first]
@@ -52,6 +53,10 @@ class Predictor(Layer):
 
     def _has_several_inputs(self) -> bool:
         return False
+
+    def _rank(self) -> int | None:
+        """Return the number of axes of a batch of inputs, where it is known."""
+        return len(self._built_graph().inputs[0].shape) if self.built else None
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto") -> Any:
         """Return the outputs for the inputs `x`.

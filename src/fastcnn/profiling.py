@@ -204,7 +204,7 @@ def profile(graph: Graph, xs: Sequence[np.ndarray], seconds: float) -> Profile:
         return watched[-1]
 
     network, rng = Network.of(graph).fused().watched(watch), np.random.default_rng(1)
-    draws, views = Draws(1, 0, np.arange(len(xs[0]))), FlatWeights(network.layers).gradient_views
+    draws, views = Draws(1, 0, np.arange(len(xs[0]))), FlatWeights.of(network.layers).gradient_views
     threads = _core.get_num_threads()
     block, order = np.ones((_COPIED_ROWS, _COPIED_BYTES), np.uint8), np.arange(_COPIED_ROWS)
     copy = block.copy()

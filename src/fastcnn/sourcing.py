@@ -36,6 +36,10 @@ class Sourcing:
     ) -> Source:
         """Return where batches come from: arrays with targets, a data set, or an iterable of batches."""
         x, y, weights = data
+        if steps is not None and (y is not None or hasattr(x, "__len__")):
+            raise ValueError(
+                "steps must be None, as for steps_per_epoch and validation_steps, where x has a length: its epochs end with it"
+            )
         check = partial(self._check, class_weight=class_weight)
         if y is not None or isinstance(x, np.ndarray | Mapping):
             if y is None:

@@ -59,8 +59,8 @@ class Trainer(Predictor):
         self,
         optimizer: str | optimizers.Optimizer = "rmsprop",
         loss: Any = None,
-        metrics: Any = None,
         loss_weights: Any = None,
+        metrics: Any = None,
     ) -> None:
         """Say how to train; needed before `fit` and `evaluate`.
 
@@ -72,10 +72,10 @@ class Trainer(Predictor):
             Such as "sparse_categorical_crossentropy", or an object of `fastcnn.losses`; for a model with several outputs, a list with
             one for each, or a dictionary by the names of their layers. A cross-entropy after a final softmax is computed from the
             logits, exactly.
-        metrics : sequence of str or Metric, optional
-            Such as ``["accuracy"]``; for several outputs, a list of such lists, or a dictionary.
         loss_weights : sequence of float or dict, optional
             What the loss of each output counts; 1 by default.
+        metrics : sequence of str or Metric, optional
+            Such as ``["accuracy"]``; for several outputs, a list of such lists, or a dictionary.
         """
         if isinstance(metrics, str) or not isinstance(metrics, Sequence | Mapping | None):
             raise TypeError(f"metrics must be a list, got {metrics!r}")
@@ -107,7 +107,7 @@ class Trainer(Predictor):
         """Return the optimizer, built, and the weights that it is to change, in one array."""
         assert self.optimizer is not None
         if self._flat is None:
-            self._flat = FlatWeights(self._prepare().objective.network.layers)
+            self._flat = FlatWeights.of(self._prepare().objective.network.layers)
             self.optimizer.build(self._flat.sizes)
         self._flat.claim()
         return self.optimizer, self._flat
@@ -122,10 +122,6 @@ class Trainer(Predictor):
             if len(xs[0]) != count or not count:
                 raise ValueError(f"x and y must have the same number of entries, at least 1, got {len(xs[0])} and {count}")
         return xs, ys, check_weights(sample_weight, class_weight, ys[0] if len(ys) == 1 else None, len(xs[0]))
-
-    def _rank(self) -> int | None:
-        """Return the number of axes of a batch of inputs, where it is known."""
-        return len(self._built_graph().inputs[0].shape) if self.built else None
 
     # --- Running ---------------------------------------------------------------------------------------------------------
 
@@ -227,6 +223,7 @@ class Trainer(Predictor):
         first_step, states = 0, None
         if resume_from is not None:
             first_epoch, first_step, states = self._resume(resume_from)
+            source.pass_over(first_epoch)
         self._callbacks = listeners
         try:
             listeners.begin(self, {"epochs": epochs, "steps": source.steps, "verbose": verbose})

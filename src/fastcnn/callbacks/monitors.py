@@ -12,6 +12,7 @@ import numpy as np
 
 from fastcnn import _registry, _validate
 from fastcnn.callbacks.base import Callback, Logs
+from fastcnn.io import model_file
 
 
 class _Monitor(Callback):
@@ -265,6 +266,10 @@ class ModelCheckpoint(_Monitor):
         self.save_freq = save_freq if save_freq == "epoch" else _validate.integer(save_freq, "save_freq", 1)
         self._epoch = self._steps = 0
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse a path that cannot be written to before anything is trained."""
+        model_file.check_writable(self.filepath)
+
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch."""
         self._epoch = epoch
@@ -286,7 +291,11 @@ class ModelCheckpoint(_Monitor):
             if current is None or not self._is_better(current, self.best):
                 return
             self.best = current
-        path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
+        try:
+            path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
+        except KeyError as error:
+            names = ", ".join(["epoch", *(logs or ())])
+            raise ValueError(f"filepath must have names in braces among {names}, got {self.filepath!r}") from error
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved to {path}")

@@ -192,11 +192,19 @@ class Model(Saving):
 
     # --- Weights ---------------------------------------------------------------------------------------------------------
 
+    def slots(self) -> dict[str, tuple[Layer, str]]:
+        """Return the layer, and the name that it calls it by, of each weight, by "layer/name"; of models in the model, too."""
+        self._built_graph()
+        found: dict[str, tuple[Layer, str]] = {}
+        for key, layer in self._keyed_layers().items():
+            inner = layer.slots() if isinstance(layer, Model) else {name: (layer, name) for name in layer.weights}
+            found |= {f"{key}/{path}": slot for path, slot in inner.items()}
+        return found
+
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """The arrays that the layers compute with, by "layer/name"."""
-        self._built_graph()
-        return {f"{key}/{name}": weight for key, layer in self._keyed_layers().items() for name, weight in layer.weights.items()}
+        return {path: layer.weights[name] for path, (layer, name) in self.slots().items()}
 
     def check_weights(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return `values` in the order of the weights, as float32, if they have their names and shapes."""
@@ -242,6 +250,7 @@ class Model(Saving):
             "calls": [[keys[node.layer], [place(tensor) for tensor in node.inputs]] for node in graph.nodes],
             "inputs": [place(tensor) for tensor in graph.inputs],
             "outputs": [place(tensor) for tensor in graph.outputs],
+            "trainable": self._trainable,
         }
 
     @classmethod
@@ -255,23 +264,9 @@ class Model(Saving):
                 made[key](tensors if len(tensors) > 1 or made[key].takes_many else tensors[0])
             nodes.append(made[key].nodes[-1])
         inputs, outputs = ([nodes[node].outputs[output] for node, output in config[end]] for end in ("inputs", "outputs"))
-        return cls(inputs, outputs, config["name"])
-
-    def __reduce__(self) -> Any:
-        """Return how a copy is made: from the structure and the weights, so that the depth of a network is no matter."""
-        classes = {type(layer).__name__: type(layer) for layer in self.layers}
-        training = self._training_state() if self.graph is not None else (None, {})
-        return _rebuilt, (type(self), self.get_config(), classes, self.get_weights() if self.graph is not None else None, *training)
-
-
-def _rebuilt(cls: type[Model], config: Any, classes: Any, weights: Any, training: Any, state: Any) -> Model:
-    """Return a copy of a model; see `Model.__reduce__`."""
-    model = cls.from_config(config, classes)
-    if weights is not None:
-        model.set_weights(weights)
-    if training is not None:
-        model._restore_training_state(training, state)
-    return model
+        model = cls(inputs, outputs, config["name"])
+        model._trainable = bool(config["trainable"])  # its layers have their own
+        return model
 
 
 def _tensors(value: Any, name: str) -> list[Tensor]:

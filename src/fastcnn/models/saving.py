@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, layers, optimizers, random
+from fastcnn.flat_weights import FlatWeights
 from fastcnn.io import model_file
 from fastcnn.layers.base import Layer
 from fastcnn.models.naming import below, under
@@ -34,8 +35,10 @@ def layer_from(entry: Any, custom_objects: Mapping[str, type] | None) -> Layer:
     if isinstance(entry, Mapping) and entry.get("class_name") in _MODELS:
         model: Layer = _MODELS[entry["class_name"]].from_config(entry["config"], custom_objects)
         return model
-    own = {_registry.snake_case(name): cls for name, cls in (custom_objects or {}).items()}
-    return _registry.resolve(entry, _LAYERS | own, "layer", Layer)
+    classes = custom_objects or {}
+    if isinstance(entry, Mapping) and isinstance(entry.get("config"), Mapping):  # initializers and the like of one's own
+        entry = {**entry, "config": {name: _with_own(value, classes) for name, value in entry["config"].items()}}
+    return _registry.resolve(entry, _LAYERS | {_registry.snake_case(name): cls for name, cls in classes.items()}, "layer", Layer)
 
 
 class Saving(Trainer):
@@ -51,9 +54,8 @@ class Saving(Trainer):
         super().__init__(**kwargs)
         self.class_names: list[str] = []
 
-    @property
-    def weights(self) -> dict[str, np.ndarray]:
-        """The arrays that the layers compute with, by "layer/name"."""
+    def slots(self) -> dict[str, tuple[Layer, str]]:
+        """Return the layer, and the name that it calls it by, of each weight, by "layer/name"."""
         raise NotImplementedError
 
     @property
@@ -111,7 +113,7 @@ class Saving(Trainer):
             training, state = config["training"], below("training", arrays)
             epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
             callbacks: dict[str, Any] = _unpacked(training["callbacks"], state)
-            self._restore_progress(training, state)
+            self._restore_progress(training, state, self._own_classes())
             states = _unpacked(training["metric_states"], state)
             for name, metric in self._prepare().all_metrics().items() if step else ():
                 metric.set_state(states[name])
@@ -123,8 +125,10 @@ class Saving(Trainer):
         """Return what `compile` was told and how far training has come: a configuration, and arrays by name."""
         if self.optimizer is None or self.loss is None:
             return None, {}
-        config = {
+        paths = {slot: path for path, slot in self.slots().items()}
+        config: dict[str, Any] = {
             "optimizer": _registry.serialize(self.optimizer),
+            "trained": None if self._flat is None else [paths[slot] for slot in self._flat.slots],
             "iterations": self.optimizer.iterations,
             "epochs": self._epochs,
             "seed": random.get_seed(),
@@ -140,14 +144,20 @@ class Saving(Trainer):
             config["metric_states"] = _packed(states, "metrics", arrays)
         return config, arrays
 
-    def _restore_training_state(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def _restore_training_state(
+        self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]
+    ) -> None:
         """Take up what `_training_state` gave, but for a position in `fit`."""
-        self.compile(config["optimizer"], config["loss"], config["metrics"], config["loss_weights"])
-        self._restore_progress(config, arrays)
+        told = {name: _with_own(config[name], custom_objects) for name in ("optimizer", "loss", "loss_weights", "metrics")}
+        self.compile(**told)
+        if config["trained"] is not None:  # what is trainable may have changed since
+            slots = self.slots()
+            self._flat = FlatWeights([slots[path] for path in config["trained"]])
+        self._restore_progress(config, arrays, custom_objects)
 
-    def _restore_progress(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def _restore_progress(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]) -> None:
         """Take up the optimizer, and how far training has come: in whole or, on an error, not at all."""
-        optimizer = optimizers.get(config["optimizer"])
+        optimizer = optimizers.get(_with_own(config["optimizer"], custom_objects))
         iterations = _validate.integer(config["iterations"], "iterations", 0, 2**63 - 1)
         epochs = _validate.integer(config["epochs"], "epochs", 0)
         slots = below("slots", arrays)
@@ -162,12 +172,45 @@ class Saving(Trainer):
         optimizer.iterations = iterations
         self.optimizer, self._epochs = optimizer, epochs
 
+    def _own_classes(self) -> dict[str, type]:
+        """Return the classes of all that the model consists of, and that it is trained by, by name."""
+        return _classes([self, self.optimizer, self.loss, self._metric_identifiers])
+
+    def __reduce__(self) -> Any:
+        """Return how a copy is made: from the structure and the weights, so that the depth of a network is no matter."""
+        weights = self.get_weights() if self.graph is not None else None
+        training = self._training_state() if self.graph is not None else (None, {})
+        return _rebuilt, (type(self), self.get_config(), self._own_classes(), self.class_names, weights, *training)
+
+
+def _rebuilt(cls: Any, config: Any, classes: Mapping[str, type], class_names: list[str], weights: Any, training: Any, state: Any) -> Saving:
+    """Return a copy of a model; see `Saving.__reduce__`."""
+    model: Saving = cls.from_config(config, classes)
+    model.class_names = list(class_names)
+    if weights is not None:
+        model.set_weights(weights)
+    if training is not None:
+        model._restore_training_state(training, state, classes)
+    return model
+
+
+def _classes(value: Any) -> dict[str, type]:
+    """Return the classes of the configurable objects in `value`, of all that they hold, and of the layers of models."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return {name: cls for each in value for name, cls in _classes(each).items()}
+    if not isinstance(value, _registry.Configurable):
+        return {}
+    parts = value.graph.layers if isinstance(value, Layer) and value.graph is not None else list(value.parts())
+    return {type(value).__name__: type(value)} | _classes(parts)
+
 
 def _with_own(value: Any, custom_objects: Mapping[str, Any]) -> Any:
     """Return `value` with the objects, of one's own classes, that dictionaries in it describe."""
     if isinstance(value, Mapping):
         if value.get("class_name") in custom_objects:
-            return custom_objects[value["class_name"]].from_config(value["config"])
+            return custom_objects[value["class_name"]].from_config(_with_own(value["config"], custom_objects))
         return {key: _with_own(entry, custom_objects) for key, entry in value.items()}
     return [_with_own(entry, custom_objects) for entry in value] if isinstance(value, list) else value
 
@@ -196,7 +239,7 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
     ----------
     path : path-like
     custom_objects : dict of str to type, optional
-        The classes of layers, losses and metrics of one's own, by name.
+        The classes of layers, losses, metrics, schedules, initializers and regularizers of one's own, by name.
     compile : bool, default True
         Whether to take up the training where it was, if the model had been compiled.
 
@@ -234,5 +277,5 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
         if model.class_names and model.output_shape != (None, len(model.class_names)):
             raise ValueError(f"it names {len(model.class_names)} classes, but its output is {model.output_shape}")
         if compile and config["training"] is not None:
-            model._restore_training_state(_with_own(config["training"], custom_objects or {}), below("training", arrays))
+            model._restore_training_state(config["training"], below("training", arrays), custom_objects or {})
     return model

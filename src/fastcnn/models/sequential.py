@@ -125,7 +125,12 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         """Return the structure in plain values, fit for JSON."""
         shape = None if self.graph is None else list(self.graph.inputs[0].shape[1:])
-        return {"name": self.name, "input_shape": shape, "layers": [_registry.serialize(layer) for layer in self.layers]}
+        return {
+            "name": self.name,
+            "input_shape": shape,
+            "layers": [_registry.serialize(layer) for layer in self.layers],
+            "trainable": self._trainable,
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
@@ -133,6 +138,7 @@ class Sequential(Model):
         model = cls([layer_from(entry, custom_objects) for entry in config["layers"]], config["name"])
         if config["input_shape"] is not None:
             model.build((None, *config["input_shape"]))
+        model._trainable = bool(config["trainable"])  # its layers have their own
         return model
 
 

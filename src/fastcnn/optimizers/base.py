@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -91,6 +91,11 @@ class Optimizer(_registry.Configurable):
     def _accumulated(self) -> int:
         """The number of batches since the last step."""
         return int(self.slots["accumulated"][0]) if "accumulated" in self.slots else 0
+
+    def parts(self) -> Iterator[Any]:
+        """Yield the constructor's arguments, and the schedule, which the learning rate does not show."""
+        yield from super().parts()
+        yield self._learning_rate
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values, fit for JSON."""
