@@ -3,8 +3,9 @@
     python benchmarks/step.py --threads 2 --json benchmarks/results/step.json > benchmarks/results/step.md
 
 A step is one of `fit`, with everything that belongs to it: shuffling and gathering the batch, the layers, the loss, the metrics, the
-optimizer. What is not spent inside of the kernels counts as Python: NumPy's functions, too, and to look at the clock twice for each of
-some twenty kernels, which takes a few microseconds.
+optimizer. What is not spent inside of the kernels counts as Python: NumPy's functions, too, to look at the clock twice for each of some
+twenty kernels, and what it costs Python that the kernels have taken the caches. What Python does is also timed by itself, in steps
+whose kernels do nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ KERNELS = sorted(
 
 
 @contextlib.contextmanager
+def replaced_kernels(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """Put what `replace` makes of each kernel in its place meanwhile."""
+    kernels = {name: getattr(_core, name) for name in KERNELS}
+    try:
+        for name, kernel in kernels.items():
+            setattr(_core, name, replace(name, kernel))
+        yield
+    finally:
+        for name, kernel in kernels.items():
+            setattr(_core, name, kernel)
+
+
+@contextlib.contextmanager
 def watched_kernels() -> Iterator[dict[str, float]]:
     """Time every call of a kernel meanwhile; yield the seconds by the kernels' names."""
     seconds: dict[str, float] = collections.defaultdict(float)
@@ -47,14 +61,8 @@ def watched_kernels() -> Iterator[dict[str, float]]:
 
         return call
 
-    kernels = {name: getattr(_core, name) for name in KERNELS}
-    try:
-        for name, kernel in kernels.items():
-            setattr(_core, name, timed(name, kernel))
+    with replaced_kernels(timed):
         yield seconds
-    finally:
-        for name, kernel in kernels.items():
-            setattr(_core, name, kernel)
 
 
 def measure(threads: int, batch: int, rounds: int) -> dict[str, Any]:
@@ -75,6 +83,8 @@ def measure(threads: int, batch: int, rounds: int) -> dict[str, Any]:
             with watched_kernels() as seconds:
                 wholes.append(epoch())
             parts.append({name: spent / steps for name, spent in seconds.items()})
+        with replaced_kernels(lambda name, kernel: lambda *arguments: None), np.errstate(all="ignore"):  # results are whatever was there
+            alone = [epoch() for _ in range(rounds)]
     kernels = {name: float(np.median([spent[name] for spent in parts])) for name in parts[0]}
     python = np.array(wholes) - [sum(spent.values()) for spent in parts]
     return {
@@ -83,6 +93,7 @@ def measure(threads: int, batch: int, rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "step": float(np.median(wholes)),
         "python": float(np.median(python)),
+        "python_alone": float(np.median(alone)),
         "share": float(np.median(python / wholes)),
         "kernels": dict(sorted(kernels.items(), key=lambda item: -item[1])),
     }
@@ -101,6 +112,7 @@ def main() -> None:
     print(f"The network of `fastcnn train`, {result['batch']} images a step, in `fit`. Medians of {result['rounds']} epochs.\n")
     print("| what | a step | share |\n| --- | --: | --: |")
     rows = {"step": result["step"], **result["kernels"], "Python, between the kernels": result["python"]}
+    rows["Python, if kernels did nothing"] = result["python_alone"]
     for name, seconds in rows.items():
         print(f"| {name} | {bench.duration(seconds)} | {seconds / result['step']:.1%} |")
     if arguments.json:
