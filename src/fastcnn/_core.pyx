@@ -40,8 +40,12 @@ def isas():
 
 def select_isa(name=None):
     """Use the kernel set `name`, or the best one for None; ValueError where there is none such, OSError where the machine cannot run it."""
-    cdef bytes encoded = b"" if name is None else name.encode()
-    cdef int status = fcnn_select_isa(NULL if name is None else <const char *>encoded)
+    cdef bytes encoded
+    cdef const char *wanted = NULL
+    if name is not None:
+        encoded = name.encode()
+        wanted = encoded
+    cdef int status = fcnn_select_isa(wanted)
     if status == FCNN_NO_ISA:
         raise OSError(f"this machine cannot run the {name!r} kernels")
     if status != FCNN_OK:
