@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,10 +11,9 @@ import numpy as np
 from fastcnn import random
 from fastcnn.flat_weights import FlatWeights
 from fastcnn.graph import Shape
-from fastcnn.network import Operation, Step
+from fastcnn.network import Operation, Step, WatchedOperation
 from fastcnn.ops import _images
 from fastcnn.ops._images import SMALL_BYTES
-from fastcnn.ops.steps import KernelStep
 from fastcnn.random import Draws
 
 if TYPE_CHECKING:
@@ -114,32 +113,20 @@ def _arrays(found: Any) -> Iterator[np.ndarray]:
             yield from _arrays(each)
 
 
-class _Noted:
+class _Noted(WatchedOperation):
     """The operation of a step, whose arrays go into a ledger."""
 
     def __init__(self, operation: Operation, ledger: _Ledger) -> None:
-        self._operation, self._ledger = operation, ledger
-        self.takes_many = operation.takes_many
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return self._operation.compute_output_shape(input_shape)
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[KernelStep] | None:
-        return self._operation.kernel_steps(x)
-
-    def algorithm(self, input_shape: tuple[int, ...]) -> str:
-        return self._operation.algorithm(input_shape)
-
-    def infer(self, x: Any) -> np.ndarray:
-        return self._operation.infer(x)
+        super().__init__(operation)
+        self._ledger = ledger
 
     def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        result = self._operation.forward(x, training)
+        result = super().forward(x, training)
         self._ledger.enter(result)
         return result
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Any) -> Any:
-        result = self._operation.backward(dy, cache, input_grad, out)
+        result = super().backward(dy, cache, input_grad, out)
         self._ledger.enter(result[0])
         return result
 

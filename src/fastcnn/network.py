@@ -45,6 +45,38 @@ class Operation(Protocol):
         """Return dx, if wanted, and the gradients of the trainable weights."""
 
 
+class WatchedOperation:
+    """An operation for those who want to see what passes through it: a subclass has methods of its own in place of some."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self.takes_many = operation.takes_many
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the output's shape for an input's."""
+        return self._operation.compute_output_shape(input_shape)
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `infer` is, if it is only that."""
+        return self._operation.kernel_steps(x)
+
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the way in which inputs of `input_shape` are worked on."""
+        return self._operation.algorithm(input_shape)
+
+    def infer(self, x: Any) -> np.ndarray:
+        """Return the output in inference."""
+        return self._operation.infer(x)
+
+    def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output, and what `backward` needs to know."""
+        return self._operation.forward(x, training)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[Any, Gradients]:
+        """Return dx, if wanted, and the gradients of the trainable weights."""
+        return self._operation.backward(dy, cache, input_grad, out)
+
+
 class Step(NamedTuple):
     """One step: values are numbered, those of the network's inputs first."""
 

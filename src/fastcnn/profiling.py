@@ -14,8 +14,7 @@ from fastcnn.flat_weights import FlatWeights
 from fastcnn.graph import Graph
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2DTranspose
-from fastcnn.network import Network, Step
-from fastcnn.ops.steps import KernelStep
+from fastcnn.network import Network, Step, WatchedOperation
 from fastcnn.random import Draws
 
 #: Passes through a network that are timed, at least.
@@ -123,23 +122,14 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 # --- Measuring -----------------------------------------------------------------------------------------------------------
 
 
-class _Watched:
+class _Watched(WatchedOperation):
     """The operation of a step, the shapes that passed through it last, and what that took, pass by pass."""
 
     def __init__(self, step: Step) -> None:
-        self._operation, self.layers = step.operation, step.layers
-        self.takes_many = step.operation.takes_many
+        super().__init__(step.operation)
+        self.layers = step.layers
         self.forward_times: list[float] = []
         self.training_times: list[float] = []
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return self._operation.compute_output_shape(input_shape)
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[KernelStep] | None:
-        return self._operation.kernel_steps(x)
-
-    def algorithm(self, input_shape: tuple[int, ...]) -> str:
-        return self._operation.algorithm(input_shape)
 
     def infer(self, x: Any) -> np.ndarray:
         y: np.ndarray
