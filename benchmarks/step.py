@@ -4,7 +4,7 @@
 
 A step is one of `fit`, with everything that belongs to it: shuffling and gathering the batch, the layers, the loss, the metrics, the
 optimizer. What is not spent inside of the kernels counts as Python: NumPy's functions, too, to look at the clock twice for each of some
-twenty kernels, and what it costs Python that the kernels have taken the caches. What Python does is also timed by itself, in steps
+twenty kernels, and whatever makes Python slower between kernels than alone. What Python does is also timed by itself, in steps
 whose kernels do nothing.
 """
 

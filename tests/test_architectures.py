@@ -67,7 +67,7 @@ def test_outputs_are_those_of_keras(name, pairs):
 
 @pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
 def test_gradients_in_training_are_those_of_keras(name, pairs, keras, tensorflow):
-    """In float64: normalized over few pixels, with kinks behind, float32's gradients are off by percents, Keras's as well as ours."""
+    """In float64: normalized over few pixels, with kinks behind, two ways to round in float32 lead to gradients that differ by percents."""
     theirs, ours, x = pairs(name, "float64")
     labels = np.array([1, 7, 3])
     with tensorflow.GradientTape() as tape:

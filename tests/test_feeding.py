@@ -9,7 +9,7 @@ import pytest
 from compare import assert_same_bits
 
 import fastcnn
-from fastcnn import layers, models, random
+from fastcnn import layers, metrics, models, random
 from fastcnn.callbacks import Callback
 
 COUNT, SIZE = 37, 8
@@ -174,6 +174,32 @@ class Spy(layers.Layer):
         return dy, ()
 
 
+def test_a_data_set_builds_a_model():
+    random.set_seed(2)
+    model = models.Sequential([layers.Dense(7, activation="relu"), layers.Dropout(0.0), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    with pytest.raises(ValueError, match="built"):
+        model.count_params()
+    history = model.fit(Examples(), batch_size=SIZE, epochs=3, verbose=0).history
+    assert_same((model, history), trained(X, Y, batch_size=SIZE))
+
+
+def test_metrics_are_made_once_however_many_threads_check_batches(monkeypatch):
+    made, get = [], metrics.get
+
+    def slowly(*arguments):
+        made.append(threading.current_thread().name)
+        time.sleep(0.05)
+        return get(*arguments)
+
+    random.set_seed(2)
+    model = models.Sequential([fastcnn.Input((6,)), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    monkeypatch.setattr(metrics, "get", slowly)
+    model.fit(Examples(), batch_size=2, verbose=0)
+    assert made == ["MainThread"]
+
+
 def test_batches_are_made_ahead_in_other_threads_and_these_end():
     names, before = set(), threading.active_count()
 
@@ -292,7 +318,7 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path, epoch, step):
     assert_same(fit(99, resume_from=path), expected)  # the seed, too, is the checkpoint's
 
 
-@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (1, None)])
+@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (2, 2), (2, None)])
 def test_a_stream_goes_on_where_it_was(tmp_path, epoch, step):
     def stream():
         rng = np.random.default_rng(8)
@@ -303,7 +329,7 @@ def test_a_stream_goes_on_where_it_was(tmp_path, epoch, step):
         random.set_seed(5)
         model = models.Sequential([fastcnn.Input((6,)), layers.Dropout(0.3), layers.Dense(3, activation="softmax")])
         model.compile("adam", "sparse_categorical_crossentropy")
-        return model, model.fit(stream(), epochs=4, steps_per_epoch=5, verbose=0, **options).history
+        return model, model.fit(stream(), epochs=4, initial_epoch=1, steps_per_epoch=5, verbose=0, **options).history
 
     expected = fit()
     with pytest.raises(KeyboardInterrupt):

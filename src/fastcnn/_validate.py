@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -91,6 +91,17 @@ def padding(value: Any, name: str = "padding") -> CanonicalPadding:
     if _is_sequence(value[0]) != _is_sequence(value[1]):
         raise ValueError(f"{name} must have two integers or two pairs, not one of each, got {value!r}")
     return height, width
+
+
+def by_name(value: Any, names: Sequence[str], what: str) -> list[Any]:
+    """Return an entry for each of `names` of `value`: a list of them, or a dictionary, which may lack some."""
+    if isinstance(value, Mapping):
+        if unknown := [name for name in value if name not in names]:
+            raise ValueError(f"{what} must have keys among {list(names)}, got {unknown}")
+        return [value.get(name) for name in names]
+    if not isinstance(value, list | tuple) or len(value) != len(names):
+        raise ValueError(f"{what} must have an entry for each of {list(names)}, got {value!r:.100}")
+    return list(value)
 
 
 # --- Arrays ------------------------------------------------------------------------------------------------------------

@@ -15,17 +15,6 @@ from fastcnn.metrics.base import BatchMean
 from fastcnn.objective import Objective, Result
 
 
-def by_name(value: Any, names: Sequence[str], what: str) -> list[Any]:
-    """Return an entry for each of `names` of `value`: a list of them, or a dictionary, which may lack some."""
-    if isinstance(value, Mapping):
-        if unknown := [name for name in value if name not in names]:
-            raise ValueError(f"{what} must have keys among {list(names)}, got {unknown}")
-        return [value.get(name) for name in names]
-    if not isinstance(value, list | tuple) or len(value) != len(names):
-        raise ValueError(f"{what} must have an entry for each of {list(names)}, got {value!r:.100}")
-    return list(value)
-
-
 class Compiled:
     """Losses and metrics for the outputs of a graph.
 
@@ -40,12 +29,13 @@ class Compiled:
         self.names = [tensor.name for tensor in graph.outputs]
         self.input_shapes, self.shapes = [tensor.shape for tensor in graph.inputs], [tensor.shape for tensor in graph.outputs]
         several = len(self.names) > 1
-        chosen = by_name(loss, self.names, "loss") if isinstance(loss, list | tuple | Mapping) and several else [loss] * len(self.names)
+        by_output = several and isinstance(loss, list | tuple | Mapping)
+        chosen = _validate.by_name(loss, self.names, "loss") if by_output else [loss] * len(self.names)
         self.losses = [None if each is None else losses.get(each) for each in chosen]
-        shares = by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
+        shares = _validate.by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
         self.objective = Objective(graph, self.losses, [1.0 if share is None else float(share) for share in shares])
         several_metrics = several and isinstance(metrics, list | tuple | Mapping) and bool(metrics)
-        self._identifiers = by_name(metrics, self.names, "metrics") if several_metrics else [metrics or []] * len(self.names)
+        self._identifiers = _validate.by_name(metrics, self.names, "metrics") if several_metrics else [metrics or []] * len(self.names)
         self._loss = BatchMean("loss")
         self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
         self.metrics: list[list[_metrics.Metric]] | None = None
@@ -53,7 +43,7 @@ class Compiled:
     def check_targets(self, y: Any) -> tuple[np.ndarray | None, ...]:
         """Return the targets `y` in the form that the losses take, and make the metrics that fit them."""
         several = len(self.names) > 1
-        ys = by_name(y, self.names, "y") if several else [next(iter(y.values())) if isinstance(y, Mapping) else y]
+        ys = _validate.by_name(y, self.names, "y") if several else [next(iter(y.values())) if isinstance(y, Mapping) else y]
         if any(loss is not None and target is None for loss, target in zip(self.losses, ys, strict=True)):
             raise ValueError(f"y must have targets for the outputs {self.names}")
         targets = tuple(

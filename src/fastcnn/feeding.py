@@ -119,7 +119,7 @@ class DatasetSource(Source):
         count = len(data)
         self.images = None if holds_batches else count
         self.steps = count if holds_batches else -(-count // batch_size)
-        self._offset = 0
+        check(*unpacked(self._collected(np.arange(1))))  # here, and not first in several threads at once: it may build the model
 
     def batches(self, order: np.random.Generator | None = None, first: int = 0, prepare: Prepare | None = None) -> Iterator[Batch]:
         """Yield batches, made by threads."""
@@ -130,8 +130,7 @@ class DatasetSource(Source):
 
     def _maker(self, entries: np.ndarray, prepare: Prepare | None) -> Callable[[], Batch]:
         def make() -> Batch:
-            parts = self._data[int(entries[0])] if self._holds_batches else self._collected(entries)
-            xs, ys, weights = self._check(*unpacked(parts))
+            xs, ys, weights = self._check(*unpacked(self._collected(entries)))
             samples = (int(entries[0]) << 16) + np.arange(len(xs[0])) if self._holds_batches else entries
             batch = ArraySource._batch(xs, ys, weights, samples)
             return batch if prepare is None else prepare(batch)
@@ -139,6 +138,8 @@ class DatasetSource(Source):
         return make
 
     def _collected(self, entries: np.ndarray) -> Any:
+        if self._holds_batches:
+            return self._data[int(entries[0])]
         if hasattr(self._data, "batch"):
             return self._data.batch(entries)
         examples = [self._data[int(entry)] for entry in entries]

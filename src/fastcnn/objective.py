@@ -81,6 +81,6 @@ class Objective:
             value, gradient = loss.value_and_gradient(y, output, weights)
             losses.append(value)
             gradients.append(gradient if share == 1 else gradient * np.float32(share))
-        total = losses[0] if len(losses) == 1 and self._shares == [1.0] else sum(np.multiply(losses, self._shares).tolist())
+        total = sum(loss * share for loss, share in zip(losses, self._shares, strict=True))
         predictions = [finish(output) for finish, output in zip(self._finish, outputs, strict=True)]
         return Result(total, losses, predictions), gradients

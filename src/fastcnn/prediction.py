@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _validate
-from fastcnn.compiled import by_name
 from fastcnn.graph import Graph
 from fastcnn.inference import InferenceSession, check_shape
 from fastcnn.layers.base import Layer
@@ -43,7 +42,7 @@ class Predictor(Layer):
             self._build_for(first)
             x = [first]
         tensors = self._built_graph().inputs
-        given = by_name(x, [tensor.name for tensor in tensors], "x")
+        given = _validate.by_name(x, [tensor.name for tensor in tensors], "x")
         arrays = tuple(
             check_shape(_validate.array(each, "x", range(1, 33)), tensor.shape[1:]) for each, tensor in zip(given, tensors, strict=True)
         )

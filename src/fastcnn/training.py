@@ -222,8 +222,9 @@ class Trainer(Predictor):
         self.stop_training = False
         first_step, states = 0, None
         if resume_from is not None:
+            begun_with = first_epoch
             first_epoch, first_step, states = self._resume(resume_from)
-            source.pass_over(first_epoch)
+            source.pass_over(max(0, first_epoch - begun_with))
         self._callbacks = listeners
         try:
             listeners.begin(self, {"epochs": epochs, "steps": source.steps, "verbose": verbose})
