@@ -362,3 +362,17 @@ def test_a_negative_variance_gives_nan_and_no_warning():
 def test_bad_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_gradients_of_a_layer_that_was_frozen_since_it_was_compiled_are_none():
+    """And not those of the step before."""
+    x, y = signed(np.random.default_rng(3), np.float32, (16, 8, 8, 2), (16, 3))
+    model = small_network(layers, models.Sequential)
+    model.compile(optimizers.SGD(0.1), "mean_squared_error")
+    model.train_on_batch(x, y)
+    norm = next(layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    norm.trainable = False
+    before = norm.get_weights()
+    model.train_on_batch(x, y)
+    for ours, theirs in zip(norm.get_weights(), before, strict=True):
+        assert_same_bits(ours, theirs)

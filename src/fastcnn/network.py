@@ -219,7 +219,10 @@ class Network:
             places = views.get(layer, ())
             out = () if layer in written else places
             dx, weight_gradients = step.operation.backward(dy, cache, any(number in wanted for number in step.inputs), out)
-            for place, value in zip(places, weight_gradients):  # noqa: B905 - a frozen layer has no places
+            given = len(weight_gradients)
+            for place in places[given:] if layer not in written else ():  # of a layer that was frozen after all
+                place[...] = 0
+            for place, value in zip(places[:given], weight_gradients[: len(places)], strict=True):  # a frozen layer has no places
                 if layer in written:
                     place += value
                 elif value is not place:
