@@ -14,8 +14,8 @@ typedef double fcnn_work;
 static inline fcnn_work fcnn_products(double count, int64_t lanes) { return count / (2.5 * (double)lanes); }
 /* `count` numbers read or written, one after the other. */
 static inline fcnn_work fcnn_numbers(double count) { return count / 4; }
-/* `count` exponentials. */
-static inline fcnn_work fcnn_exponentials(double count) { return count * 4; }
+/* `count` exponentials in vectors of `lanes` numbers. */
+static inline fcnn_work fcnn_exponentials(double count, int64_t lanes) { return count * 12 / (double)lanes; }
 
 /* How many workers are worth asking for `chunks` chunks of `work` in all: at most the configured number of threads, at least 1, and no
    more than have some microseconds to do. Where threads sleep, so little work that they would come too late leaves them alone. */
