@@ -3,17 +3,16 @@
 import io
 import subprocess
 import sys
-from itertools import pairwise
 
 import matplotlib
 import matplotlib.image
+import matplotlib.style
 import numpy as np
 import pytest
-from matplotlib import colors, pyplot
+from matplotlib import pyplot
 from matplotlib.testing.compare import calculate_rms
 
-import fastcnn
-from fastcnn import attribution, callbacks, layers, metrics, models, plots, reference
+from fastcnn import attribution, layers, models, plots, reference
 from fastcnn.datasets import mnist_sample
 from fastcnn.plots import style
 
@@ -111,6 +110,9 @@ def texts(ax):
 # --- The look --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(
+    not matplotlib.__version__.startswith("3.11."), reason="matplotlib 3.11 drew the kept pictures; others write text otherwise"
+)
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.mpl_image_compare(tolerance=TOLERANCE, savefig_kwargs={"dpi": DPI})
 def test_picture(name, draw):
@@ -121,3 +123,98 @@ def pixels(figure):
     file = io.BytesIO()
     figure.savefig(file, dpi=DPI, format="png")
     return np.round(255 * matplotlib.image.imread(io.BytesIO(file.getvalue()))[..., :3]).astype(np.int16)
+
+
+def test_a_changed_number_is_seen():
+    changed = FEATURE_MAP.copy()
+    changed[0, 1] = 2
+    for picture in (plots.relu, plots.max_pool, plots.flatten):
+        assert calculate_rms(pixels(picture(FEATURE_MAP)), pixels(picture(changed))) > TOLERANCE
+
+
+def test_the_callers_settings_neither_matter_nor_change(draw):
+    before = pixels(draw("relu"))
+    with matplotlib.style.context("dark_background"):
+        settings = dict(matplotlib.rcParams)
+        figure = draw("relu")
+        assert np.array_equal(pixels(figure), before)
+        assert dict(matplotlib.rcParams) == settings
+    assert not pyplot.get_fignums() and figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_matplotlib_is_imported_late():
+    code = "import sys, fastcnn; assert 'matplotlib' not in sys.modules; sys.modules['matplotlib'] = None; fastcnn.plots"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ImportError: fastcnn.plots needs matplotlib: pip install 'fastcnn[plots]'" in result.stderr
+
+
+@pytest.mark.parametrize("cmap", [style.PIXELS, style.VALUES, style.SIGNED])
+def test_text_is_readable_on_every_colour(cmap):
+    for color in matplotlib.colormaps[cmap](np.linspace(0, 1, 256)):
+        assert style.contrast(style.text_color(color), color) >= 4.5
+
+
+def test_lines_are_told_apart_in_grey():
+    assert style.contrast(style.ACCENT, style.BASE) > 2
+    assert min(style.contrast(color, "white") for color in (style.ACCENT, style.BASE)) > 3
+
+
+# --- The numbers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_has_the_numbers_of_the_reference():
+    figure = plots.convolution_step(LETTER_O, KERNEL, (1, 0), -2)
+    assert texts(figure.axes[4]) == style.numbers(FEATURE_MAP)
+    assert figure.axes[3].get_xlabel() == "sum 3 + bias (−2) = 1"
+
+
+def test_pooling_has_the_numbers_of_the_reference():
+    shown = texts(plots.max_pool(SIGNED, 2).axes[1])
+    assert shown[: len(shown) // 2] == style.numbers(reference.max_pool2d(SIGNED, 2, 2))
+
+
+def test_gradients_are_central_differences(model, digits):
+    x = digits[0][:2].astype(np.float64)[..., None]
+    found = attribution.score_gradient(model, x, 3)
+    assert found.gradient.dtype == np.float64
+    for place in [(0, 10, 10, 0), (1, 14, 12, 0), (1, 5, 20, 0)]:
+        step = np.zeros_like(x)
+        step[place] = 2.0**-20
+        ahead, behind = (attribution.score_gradient(model, x + s, 3).scores[place[0]] for s in (step, -step))
+        np.testing.assert_allclose(found.gradient[place], (ahead - behind) / 2.0**-19, rtol=1e-6, atol=1e-8)
+
+
+def test_grad_cam_follows_its_formula(model, digits):
+    found = attribution.score_gradient(model, digits[0], 3, layer="conv1")
+    expected = np.maximum((found.values * found.gradient.mean(axis=(1, 2), keepdims=True)).sum(-1), 0)
+    np.testing.assert_array_equal(attribution.grad_cam(model, digits[0], "conv1", 3), expected)
+
+
+# --- Bad arguments ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call, error, name",
+    [
+        (lambda m, x: plots.image("x"), TypeError, "image"),
+        (lambda m, x: plots.image(np.zeros((2, 2, 2))), ValueError, "image"),
+        (lambda m, x: plots.convolution_step(LETTER_O, KERNEL, (4, 0)), ValueError, "position"),
+        (lambda m, x: plots.feature_map(KERNEL, LETTER_O), ValueError, "kernel"),
+        (lambda m, x: plots.relu(np.zeros(3)), ValueError, "feature_map"),
+        (lambda m, x: plots.history([1]), TypeError, "history"),
+        (lambda m, x: plots.history({}), ValueError, "history"),
+        (lambda m, x: plots.predictions("m", x), TypeError, "model"),
+        (lambda m, x: plots.predictions(m, x, np.full(12, 10)), ValueError, "y"),
+        (lambda m, x: plots.confusion_matrix([0], [0], class_names=["a", "b"]), ValueError, "class_names"),
+        (lambda m, x: plots.feature_maps(m, x, "none"), ValueError, "name"),
+        (lambda m, x: plots.feature_maps(m, x, "flatten"), ValueError, "layer"),
+        (lambda m, x: plots.filters(m.layers[1]), TypeError, "layer"),
+        (lambda m, x: plots.filters(m.layers[0], 1), ValueError, "channel"),
+        (lambda m, x: plots.saliency(m, x, 10), ValueError, "class_id"),
+        (lambda m, x: plots.grad_cam(m, x, "flatten"), ValueError, "layer"),
+        (lambda m, x: plots.architecture(1), TypeError, "model"),
+    ],
+)
+def test_bad_arguments_are_named(call, error, name, model, digits):
+    with pytest.raises(error, match=rf"\b{name}\b"):
+        call(model, digits[0])

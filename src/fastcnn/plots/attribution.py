@@ -114,7 +114,7 @@ def _weights(size: int, of: int) -> np.ndarray:
 
 def _beside(images: np.ndarray, maps: np.ndarray, titles: Sequence[str], label: str) -> Figure:
     """Draw each image, with a line around what is above half of its map's largest value, and the map beside it."""
-    figure, axes = style.panels(2 * len(images), columns=2 if len(images) == 1 else 4, scaled=True)
+    figure, axes = style.panels(2 * len(images), columns=2 if len(images) == 1 else 4, pads=style.Pads(0.15, 0.15, bottom=0.65))
     norm = style.pixel_limits(images)
     for place, (pixels, values, title) in enumerate(zip(images, maps, titles, strict=True)):
         left, right = axes[2 * place], axes[2 * place + 1]
@@ -122,7 +122,7 @@ def _beside(images: np.ndarray, maps: np.ndarray, titles: Sequence[str], label: 
         of_map = style.limits(np.append(values, 0))
         right.imshow(values, cmap=style.VALUES, norm=of_map, interpolation="nearest")
         right.set(xticks=[], yticks=[], title=title)
-        style.scale(figure, right, of_map, style.VALUES, label)
+        style.scale_below(figure, right, of_map, style.VALUES, label)
         if values.max() > 0:
             style.contour(left, values, values.max() / 2)
             left.set_xlabel("line: half of the maximum")

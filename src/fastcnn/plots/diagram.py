@@ -24,8 +24,8 @@ from fastcnn.layers.base import Layer
 from fastcnn.models import Model
 from fastcnn.plots import style
 
-#: Of boxes, of the space between rows, of what an arrow takes that passes a row, and of a title of two lines, in inches.
-_NARROWEST, _HEIGHT, _GAP, _LANE, _TITLE = 2.0, 0.5, 0.3, 0.3, 0.5
+#: Of boxes, of the space between rows, of what an arrow takes that passes a row, and of a title, in inches.
+_NARROWEST, _HEIGHT, _GAP, _LANE, _TITLE = 2.0, 0.5, 0.3, 0.3, 0.35
 _TEXT = 8.5
 #: By how much text on a screen is wider than on paper.
 _HINTING = 1.08
@@ -74,10 +74,10 @@ def diagram(model: Model, title: str) -> Figure:
     places = [place for row in rows for place in row]
     left, right = min(place.x - place.width / 2 for place in places), max(place.x + place.width / 2 for place in places)
     bottom = places[-1].top - _HEIGHT
-    width, height = max(right - left + 0.2, 4), 0.2 - bottom
-    figure = style.Picture(figsize=(width, height + _TITLE), layout="none")  # for a unit of the axes to be an inch
-    ax = figure.add_axes((0, 0, 1, height / (height + _TITLE)))
-    ax.set_title(style.wrapped(title, width), size=12)
+    width, height = max(right - left + 0.2, 0.12 * len(title)), 0.2 - bottom
+    figure = style.Picture(figsize=(width, height + _TITLE))
+    figure.suptitle(title, y=1 - 0.1 / (height + _TITLE), va="top")
+    ax = figure.add_axes((0, 0, 1, height / (height + _TITLE)))  # whose units are inches
     middle = (left + right) / 2
     ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(bottom - 0.1, 0.1))
     ax.set_axis_off()

@@ -136,7 +136,7 @@ def architecture(model: Model) -> Figure:
     --------
     >>> from fastcnn import networks, plots
     >>> figure = plots.architecture(networks.mnist_network())
-    >>> figure.axes[0].get_title()
+    >>> figure.get_suptitle()
     'Model mnist: 93,322 parameters'
     """
     if not isinstance(model, Model):

@@ -50,8 +50,8 @@ def image(image: ArrayLike, title: str = "Image") -> Figure:
     height, width, channels = pixels.shape
     if not isinstance(title, str):
         raise TypeError(f"title must be a string, got {title!r} of type {type(title).__name__}")
-    figure, (ax,) = style.panels(1, side=3.2)
-    style.headline(figure, f"{title} ({style.size_of((height, width))} pixels)")
+    pads = style.Pads(0.15, 0.15, 0.05)
+    figure, (ax,) = style.panels(1, side=3.2, pads=pads, title=f"{title} ({style.size_of((height, width))} pixels)")
     if channels == 1:
         norm = style.pixel_limits(pixels)
         style.cells(ax, pixels[..., 0], cmap=style.PIXELS, norm=norm, side=3.2)
@@ -97,7 +97,7 @@ def convolution_step(image: ArrayLike, kernel: ArrayLike, position: Sequence[int
     products = np.multiply(patch, weights, dtype=np.float64)
     norm = style.pixel_limits(pixels)
 
-    figure, axes = style.panels(5)
+    figure, axes = style.panels(5, pads=style.Pads(bottom=0.35))
     style.cells(axes[0], pixels, f"Image ({style.size_of(pixels.shape)})", cmap=style.PIXELS, norm=norm)
     style.outline(axes[0], top, left, height, width)
     style.cells(axes[1], patch, f"Patch at row {top}, column {left}", cmap=style.PIXELS, norm=norm)
@@ -175,7 +175,7 @@ def relu(feature_map: ArrayLike) -> Figure:
     before = style.plane(feature_map, "feature_map")
     after = ops.relu(before)
     norm = style.limits(np.stack([before, after]))
-    figure, (left, middle, right) = style.panels(3)
+    figure, (left, middle, right) = style.panels(3, pads=style.Pads(0.55, bottom=0.5))
     style.cells(left, before, f"Before ReLU ({style.size_of(before.shape)})", norm=norm)
     style.cells(right, after, f"After ReLU ({style.size_of(after.shape)})", norm=norm)
     finite = before[np.isfinite(before)]
@@ -226,7 +226,7 @@ def max_pool(feature_map: ArrayLike, pool_size: IntOrPair = 2, stride: IntOrPair
     begins = np.full(before.shape, "", "<U1")
     begins[: pooled.shape[0] * step[0] : step[0], : pooled.shape[1] * step[1] : step[1]] = np.reshape(letters, pooled.shape)
 
-    figure, (left, right) = style.panels(2, side=2.9)
+    figure, (left, right) = style.panels(2, side=2.9, pads=style.Pads(bottom=0.5))
     style.cells(left, before, f"Before pooling ({style.size_of(before.shape)})", norm=norm, side=2.9, corners=list(begins.flat))
     style.cells(right, pooled, f"Maxima ({style.size_of(pooled.shape)})", norm=norm, side=2.9, corners=letters)
     caption = f"windows of {style.size_of(size)}, {style.size_of(step)} apart"
@@ -265,7 +265,7 @@ def flatten(feature_map: ArrayLike) -> Figure:
     ['1', '2', '4', '3']
     """
     values = style.plane(feature_map, "feature_map")
-    figure, (left, right) = style.panels(2, side=2.9)
+    figure, (left, right) = style.panels(2, side=2.9, pads=style.Pads(0.35, bottom=0.5))
     places = [str(place) for place in range(values.size)]
     style.cells(left, values, f"Map ({style.size_of(values.shape)})", side=2.9, corners=places)
     _flattened(right, values, f"Vector ({values.size} numbers)")
@@ -308,7 +308,7 @@ def pipeline(image: ArrayLike, kernel: ArrayLike, bias: float = 0, pool_size: In
     activated = ops.relu(convolved)
     pooled = ops.max_pool2d(activated, pool_size)
     norm = style.limits(np.stack([convolved, activated]))
-    figure, axes = style.panels(6)
+    figure, axes = style.panels(6, pads=style.Pads(0.3, bottom=0.5))
     _convolution(axes[:3], pixels, weights, bias, convolved, norm)
     style.cells(axes[3], activated, f"ReLU ({style.size_of(activated.shape)})", norm=norm)
     style.cells(axes[4], pooled, f"Max pooling ({style.size_of(pooled.shape)})", norm=norm)

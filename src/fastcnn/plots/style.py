@@ -11,17 +11,20 @@ import io
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from fastcnn import _validate
@@ -48,8 +51,6 @@ _STYLE: dict[str, Any] = {
     "axes.edgecolor": "#666666",
     "axes.labelsize": 9,
     "axes.titlesize": 10,
-    "figure.constrained_layout.h_pad": 0.08,
-    "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "figure.titlesize": 12,
@@ -62,8 +63,22 @@ _STYLE: dict[str, Any] = {
 }
 
 
+def _styled() -> AbstractContextManager[None]:
+    return matplotlib.style.context(["default", _STYLE])
+
+
 class Picture(Figure):
-    """A figure that notebooks can show by themselves, whatever backend is in use and whether or not pyplot is."""
+    """A figure in our style alone, also when it is drawn later, which notebooks can show whatever backend is in use."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw all of it."""
+        with _styled():
+            super().draw(renderer)
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        """Write it to a file."""
+        with _styled():
+            super().savefig(fname, **kwargs)
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
@@ -76,31 +91,43 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.style.context(["default", _STYLE]):
+        with _styled():
             return draw(*args, **kwargs)
 
     return styled
 
 
-def panels(count: int, *, columns: int | None = None, side: float = PANEL, scaled: bool = False) -> tuple[Figure, list[Axes]]:
+class Pads(NamedTuple):
+    """The room around a panel for its title, its labels and a sign, in inches.
+
+    It is given and not measured: so pictures do not depend on how wide a version of matplotlib writes.
+    """
+
+    left: float = 0.15
+    right: float = 0.25
+    top: float = 0.32
+    bottom: float = 0.15
+
+
+def panels(
+    count: int, *, columns: int | None = None, side: float = PANEL, pads: Pads | None = None, title: str = "", scaled: bool = False
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` square panels of `side` inches, in rows of `columns`, and the panels; `scaled` leaves room for a scale."""
+    pads = pads or Pads()
     columns = min(columns or count, count)
     rows = -(-count // columns)
-    figure = Picture(figsize=(max(1.1 * side * columns, _NARROWEST) + 0.3 + 0.7 * scaled, 1.12 * side * rows + 0.55))
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for unused in axes[count:]:
-        unused.remove()
-    return figure, axes[:count]
-
-
-def headline(figure: Figure, text: str) -> None:
-    """Write the title of a whole figure, in as many lines as it takes."""
-    figure.suptitle(wrapped(text, figure.get_figwidth()))
-
-
-def wrapped(text: str, width: float) -> str:
-    """Return a title of a figure in lines that are at most `width` inches long."""
-    return textwrap.fill(text, int(width / 0.11))
+    step_x, step_y = pads.left + side + pads.right, pads.top + side + pads.bottom
+    width = math.ceil(10 * (max(columns * step_x, _NARROWEST) + 0.8 * scaled)) / 10  # whole pixels at any usual resolution
+    lines = textwrap.wrap(title, int(width / 0.11))
+    height = math.ceil(10 * (rows * step_y + (0.2 * len(lines) + 0.1 if lines else 0))) / 10
+    figure = Picture(figsize=(width, height))
+    if lines:
+        figure.suptitle("\n".join(lines), y=1 - 0.1 / height, va="top")
+    start = (width - 0.8 * scaled - columns * step_x) / 2 + pads.left
+    corners = ((start + column * step_x, (rows - 1 - row) * step_y + pads.bottom) for row, column in np.ndindex(rows, columns))
+    return figure, [
+        figure.add_axes((x / width, y / height, side / width, side / height)) for (x, y), _ in zip(corners, range(count), strict=False)
+    ]
 
 
 # --- Numbers ---------------------------------------------------------------------------------------------------------------
@@ -202,7 +229,7 @@ def cells(
     ax.imshow(values, cmap=colors, norm=norm, interpolation="nearest")
     ax.set(xticks=[], yticks=[], title=title)
     height, width = values.shape
-    cell = 72 * 0.9 * side / max(height, width)
+    cell = 72 * side / max(height, width)
     if cell < _SMALLEST:
         return
     texts = numbers(values, form) if texts is None else texts
@@ -220,14 +247,14 @@ def cells(
             ax.text(column - 0.34, row - 0.36, text, ha="left", va="top", size=7, style="italic", color=ink)
 
 
-def tiles(planes: np.ndarray, titles: Sequence[str], headline_text: str, *, columns: int, cmap: str, label: str) -> Figure:
+def tiles(planes: np.ndarray, titles: Sequence[str], headline: str, *, columns: int, cmap: str, label: str) -> Figure:
     """Return a figure of many planes (P, H, W), in the same colours and with numbers of the same format; `label` is what the scale says."""
-    figure, axes = panels(len(planes), columns=columns, side=TILE, scaled=True)
+    pads = Pads(0.06, 0.06, 0.28, 0.06)
+    figure, axes = panels(len(planes), columns=columns, side=TILE, pads=pads, title=headline, scaled=True)
     norm = limits(planes, signed=cmap == SIGNED)
     form = number_format(planes)
     for ax, values, title in zip(axes, planes, titles, strict=True):
         cells(ax, values, title, cmap=cmap, norm=norm, side=TILE, form=form)
-    headline(figure, headline_text)
     scale(figure, axes, norm, cmap, label)
     return figure
 
@@ -250,10 +277,19 @@ def picture(ax: Axes, image: np.ndarray, title: str = "", norm: Normalize | None
     ax.set(xticks=[], yticks=[], title=title)
 
 
-def scale(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize, cmap: str, label: str) -> None:
-    """Draw the scale of colours beside `axes`."""
-    bar = figure.colorbar(ScalarMappable(norm, cmap), ax=axes, shrink=0.8, aspect=25)
-    bar.set_label(label)
+def scale(figure: Figure, axes: Sequence[Axes], norm: Normalize, cmap: str, label: str) -> None:
+    """Draw the scale of colours on the right of all `axes`."""
+    boxes = [ax.get_position(original=True) for ax in axes]
+    right, bottom, top = max(box.x1 for box in boxes), min(box.y0 for box in boxes), max(box.y1 for box in boxes)
+    place = figure.add_axes((right + 0.15 / figure.get_figwidth(), bottom, 0.12 / figure.get_figwidth(), top - bottom))
+    figure.colorbar(ScalarMappable(norm, cmap), cax=place, label=label)
+
+
+def scale_below(figure: Figure, ax: Axes, norm: Normalize, cmap: str, label: str) -> None:
+    """Draw the scale of colours below a panel."""
+    box = ax.get_position(original=True)
+    place = figure.add_axes((box.x0, box.y0 - 0.17 / figure.get_figheight(), box.width, 0.1 / figure.get_figheight()))
+    figure.colorbar(ScalarMappable(norm, cmap), cax=place, orientation="horizontal", label=label).locator = MaxNLocator(4)
 
 
 def outline(
@@ -285,7 +321,7 @@ def bars(ax: Axes, values: np.ndarray, title: str) -> None:
     places = np.arange(len(values))
     ax.barh(places, values, color=BASE, height=0.8)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set(title=title, xlabel="value", ylabel="place in the vector")
+    ax.set(title=title, xlabel="value at each place")
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
     if len(values) > 16:

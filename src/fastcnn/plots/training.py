@@ -54,7 +54,7 @@ def history(history: History | Mapping[str, Sequence[float]]) -> Figure:
     if not values or not all(curve.size for curve in values.values()):
         raise ValueError("history must have one epoch at least")
     names = list(dict.fromkeys(name.removeprefix("val_") for name in values))
-    figure, axes = style.panels(len(names), columns=3, side=3.2)
+    figure, axes = style.panels(len(names), columns=3, side=3, pads=style.Pads(0.6, 0.2, bottom=0.5))
     for ax, name in zip(axes, names, strict=True):
         for key, label, color, marker, dashes in (
             (name, "training", style.BASE, "o", "-"),
@@ -116,16 +116,16 @@ def predictions(model: Model, x: Any, y: ArrayLike | None = None, *, class_names
     probable = scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
     norm = style.pixel_limits(images)
 
-    figure, axes = style.panels(len(images), columns=5, side=1.8)
+    some = f" for the first {len(images)} of {total:,} images" if total > len(images) else ""
+    verdict = "" if truth is None else f": {np.count_nonzero(truth == best)} of {len(images)} right"
+    pads = style.Pads(0.12, 0.12, 0.45, 0.05)
+    figure, axes = style.panels(len(images), columns=5, side=1.6, pads=pads, title=f"Predictions{some}{verdict}")
     for place, (ax, pixels) in enumerate(zip(axes, images, strict=True)):
         label = f"{names[best[place]]} ({f'{sure[place]:.0%}' if probable else style.number(sure[place])})"
         if truth is not None and truth[place] != best[place]:
             label += f"\nnot {names[truth[place]]}"
             style.outline(ax, 0, 0, *pixels.shape[:2], line=3)
         style.picture(ax, pixels, label, norm)
-    some = f" for the first {len(images)} of {total:,} images" if total > len(images) else ""
-    verdict = "" if truth is None else f": {np.count_nonzero(truth == best)} of {len(images)} right"
-    style.headline(figure, f"Predictions{some}{verdict}")
     return figure
 
 
@@ -167,17 +167,20 @@ def confusion_matrix(
     of_class = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, of_class, out=np.zeros(counts.shape), where=of_class > 0)
     norm = Normalize(0, 1)
-    side = min(7.0, 1.6 + 0.38 * classes)
-    figure, (ax,) = style.panels(1, side=side, scaled=True)
-    texts = [f"{count:,}" if count else "0" for count in counts.flat] if classes <= _WRITTEN_CLASSES else [""] * counts.size
-    style.cells(ax, shares, cmap=style.VALUES, norm=norm, side=side * 0.8, texts=texts)
     right = int(np.trace(counts))
-    style.headline(figure, f"Confusion matrix: {right:,} of {total:,} right ({right / total:.1%})")
+    written = classes <= _WRITTEN_CLASSES
+    longest = max(map(len, names)) if written else 0
+    side = min(6.0, 1.6 + 0.38 * classes)
+    pads = style.Pads(0.5 + 0.075 * longest, 0.1, 0.1, 0.5 + 0.075 * longest * (longest > 3))
+    title = f"Confusion matrix: {right:,} of {total:,} right ({right / total:.1%})"
+    figure, (ax,) = style.panels(1, side=side, pads=pads, title=title, scaled=True)
+    texts = [f"{count:,}" if written else "" for count in counts.flat]
+    style.cells(ax, shares, norm=norm, side=side, texts=texts)
     ax.set(xlabel="predicted class", ylabel="true class")
-    if classes <= _WRITTEN_CLASSES:
-        ax.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0)
+    if written:
+        ax.set_xticks(range(classes), names, rotation=90 if longest > 3 else 0)
         ax.set_yticks(range(classes), names)
-    style.scale(figure, ax, norm, style.VALUES, "share of the true class")
+    style.scale(figure, [ax], norm, style.VALUES, "share of the true class")
     return figure
 
 
