@@ -155,8 +155,8 @@ def confusion_matrix(
     --------
     >>> from fastcnn import plots
     >>> figure = plots.confusion_matrix([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
-    >>> figure.get_suptitle()
-    'Confusion matrix: 2 of 3 right (66.7%)'
+    >>> print(figure.get_suptitle())
+    Confusion matrix: 2 of 3 right (66.7%)
     """
     counts = metrics.confusion_matrix(labels, predictions, num_classes)
     total = int(counts.sum())
