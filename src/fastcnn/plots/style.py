@@ -117,13 +117,13 @@ def panels(
     columns = min(columns or count, count)
     rows = -(-count // columns)
     step_x, step_y = pads.left + side + pads.right, pads.top + side + pads.bottom
-    width = math.ceil(10 * (max(columns * step_x, _NARROWEST) + 0.8 * scaled)) / 10  # whole pixels at any usual resolution
+    width = math.ceil(10 * (max(columns * step_x, _NARROWEST) + 1.0 * scaled)) / 10  # whole pixels at any usual resolution
     lines = textwrap.wrap(title, int(width / 0.11))
     height = math.ceil(10 * (rows * step_y + (0.2 * len(lines) + 0.1 if lines else 0))) / 10
     figure = Picture(figsize=(width, height))
     if lines:
         figure.suptitle("\n".join(lines), y=1 - 0.1 / height, va="top")
-    start = (width - 0.8 * scaled - columns * step_x) / 2 + pads.left
+    start = (width - 1.0 * scaled - columns * step_x) / 2 + pads.left
     corners = ((start + column * step_x, (rows - 1 - row) * step_y + pads.bottom) for row, column in np.ndindex(rows, columns))
     return figure, [
         figure.add_axes((x / width, y / height, side / width, side / height)) for (x, y), _ in zip(corners, range(count), strict=False)
