@@ -12,7 +12,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.testing.compare import calculate_rms
 
-from fastcnn import attribution, layers, models, plots, reference
+from fastcnn import attribution, layers, models, networks, plots, reference
 from fastcnn.datasets import mnist_sample
 from fastcnn.plots import style
 
@@ -180,6 +180,26 @@ def test_gradients_are_central_differences(model):
         step[place] = 2.0**-20
         ahead, behind = (attribution.score_gradient(model, x + s, 3).scores[place[0]] for s in (step, -step))
         np.testing.assert_allclose(found.gradient[place], (ahead - behind) / 2.0**-19, rtol=1e-6, atol=1e-8)
+
+
+def test_gradients_are_tensorflows(tensorflow, keras):
+    ours = with_waves(networks.mnist_network())
+    theirs = keras.Sequential([keras.Input((28, 28, 1))])
+    for layer in ours.layers:
+        names = ("filters", "kernel_size", "pool_size", "units", "activation", "rate")
+        options = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+        options |= {"activation": "linear"} if layer is ours.layers[-1] else {}
+        theirs.add(getattr(keras.layers, type(layer).__name__)(**options))
+    theirs.set_weights(ours.get_weights())
+    x = np.random.default_rng(2).normal(size=(3, 28, 28, 1)).astype(np.float32)
+    with tensorflow.GradientTape() as tape:
+        inputs = tensorflow.constant(x)
+        tape.watch(inputs)
+        scores = theirs(inputs)[:, 3]
+    expected = tape.gradient(scores, inputs).numpy()
+    found = attribution.score_gradient(ours, x, 3).gradient
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_grad_cam_follows_its_formula(model, digits):
