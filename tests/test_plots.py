@@ -157,6 +157,13 @@ def test_lines_are_told_apart_in_grey():
     assert min(style.contrast(color, "white") for color in (style.ACCENT, style.BASE)) > 3
 
 
+def test_lines_are_told_apart_without_green_cones():
+    # Linear RGB as seen with deuteranopia: G. Machado, M. Oliveira, L. Fernandes, IEEE TVCG 15 (2009), table 1.
+    seen = np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]])
+    one, other = (seen @ np.array(matplotlib.colors.to_rgb(color)) ** 2.2 for color in (style.ACCENT, style.BASE))
+    assert np.linalg.norm(one - other) > 0.2
+
+
 # --- The numbers -----------------------------------------------------------------------------------------------------------
 
 
