@@ -290,11 +290,9 @@ def single_precision(x, w, b=None, stride=1, padding=0):
 
 @wrong("layout", like="conv2d")
 def pytorchs_layout(x, w, b=None, stride=1, padding=0):
-    n, channels, _, _ = x.shape
-    f, expected, kh, kw = w.shape
-    assert channels == expected
+    assert x.shape[1] == w.shape[1]
     x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(2, 3))[:, :, ::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
     out = np.einsum("ncijkl,fckl->nfij", windows, w)
     return out if b is None else out + b[:, None, None]
 
@@ -551,7 +549,7 @@ def takes_dy_for_ones(dy, x, w, stride=1, padding=0):
 
 @wrong("dx with the kernel flipped", like="conv2d_backward")
 def forgets_to_flip(dy, x, w):
-    dx, dw, db = gradient_by_loops(dy, x, w)
+    _, dw, db = gradient_by_loops(dy, x, w)
     kh, kw = w.shape[:2]
     padded = np.pad(dy, ((0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(1, 2))

@@ -154,7 +154,7 @@ def _dense_specs(gradient: bool) -> Iterator[Spec]:
     yield one("integers", 3, 2, "integers", batch=2, bias=True)
     yield one("float32", 3, 2, "float32", batch=2)
     if not gradient:
-        yield one("a ReLU behind", 3, 2, "plain", True, batch=2, activation="relu")
+        yield one("a ReLU behind", 3, 4, "plain", True, batch=2, activation="relu")
 
 
 def _elementwise_specs(gradient: bool) -> Iterator[Spec]:

@@ -109,7 +109,14 @@ def _right_for(operation: Operation, form: Form, forward: Callable[..., Any]) ->
     if operation.forward is None:
         raise ValueError(f"forward is for gradients, and {operation.name} is none")
     bound, right = bind(forward, OPERATIONS[operation.forward]), _right(operation, form)
-    return lambda case: of_forward(operation, bound, case, right(case))
+
+    def gradient(case: Case) -> Results:
+        try:
+            return of_forward(operation, bound, case, right(case))
+        except Exception:  # a forward that does not take the case says nothing about its gradient
+            return right(case)
+
+    return gradient
 
 
 def _form(binding: Binding, asked: Form | None) -> Form:
