@@ -10,6 +10,8 @@ from kernels import by_name, on_both_dtypes, signed, with_special_values
 import fastcnn
 from fastcnn import _core, reference
 from fastcnn.ops import conv_pool
+from fastcnn.ops._images import NHWC
+from fastcnn.ops.conv import forward_shape
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 
@@ -65,7 +67,8 @@ class Pair:
 
     def shape(self):
         pool_size, stride, padding = self.pool["pool_size"], self.pool["stride"], self.pool["padding"]
-        return conv_pool.ConvPoolShape.of(self.x, self.w, self.conv, self.groups, pool_size, stride, padding)
+        conv = forward_shape(NHWC, self.x, self.w, groups=self.groups, **self.conv)
+        return conv_pool.ConvPoolShape.of(conv, pool_size, stride, padding)
 
     def forward(self, training):
         return conv_pool.conv2d_max_pool2d(self.x, self.w, self.b, self.shape(), self.relu, training)

@@ -10,6 +10,8 @@ from kernels import by_name, signed, winograd, with_special_values
 import fastcnn
 from fastcnn import _core, networks, random, reference
 from fastcnn.ops import conv_pool
+from fastcnn.ops._images import NHWC
+from fastcnn.ops.conv import canonical_shape
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 
@@ -227,7 +229,8 @@ def test_a_max_pooling_in_the_same_pass_is_that_of_the_results(isa, shape, relu)
     x, w, b = signed(np.random.default_rng(1), np.float32, shape, (3, 3, shape[3], 33), 33)
     x[0, 1, 1, 0] = np.nan
     with winograd(2):
-        pair = conv_pool.ConvPoolShape.of(x, w, {"stride": 1, "padding": "valid", "dilation": 1}, 1, (2, 2), (2, 2), "valid")
+        shape = canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
+        pair = conv_pool.ConvPoolShape.of(shape, (2, 2), (2, 2), "valid")
         y, winners = np.empty(pair.pool.y, np.float32), np.empty(pair.pool.y, np.uint8)
         assert _core.conv2d_max_pool2d(pair.conv, pair.pool, x, w, b, relu, y, winners)
         z, expected, taken = np.empty(pair.conv.y, np.float32), np.empty_like(y), np.empty_like(winners)

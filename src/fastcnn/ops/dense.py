@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.ops._images import SHAPES_KEPT, empty, outputs
+from fastcnn.ops import conv
+from fastcnn.ops._images import SHAPES_KEPT, empty
 from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
 
 _ANY_RANK = range(65)
@@ -28,6 +29,19 @@ def dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
     rows = math.prod(x[:-1])
     _validate.addressable((rows, u), np.dtype(np.float64), "the result")
     return Conv2DShape(rows, 1, 1, d, u, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1)
+
+
+def dense_forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool) -> np.ndarray:
+    """The product of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous as `b` is."""
+    return conv.forward(shape, x, w, b, relu).reshape(*x.shape[:-1], shape.f)
+
+
+def dense_gradients(
+    shape: Conv2DShape, dy: np.ndarray, x: np.ndarray, w: np.ndarray, input_grad: bool, out: Sequence[np.ndarray]
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """The gradients by x (None without `input_grad`), w and the bias of such a product, the latter in `out` as far as it goes."""
+    dx, dw, db = conv.backward(shape, dy, x, w, input_grad, out)
+    return None if dx is None else dx.reshape(x.shape), dw, db
 
 
 def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation: str | None = None) -> np.ndarray:
@@ -65,9 +79,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     shape = dense_shape(inputs.shape, weights.shape)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    y = empty((*inputs.shape[:-1], shape.f), dtype)
-    _core.conv2d(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu, y)
-    return y
+    return dense_forward(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu)
 
 
 def dense_backward(
@@ -113,15 +125,8 @@ def dense_backward(
     shape = dense_shape(inputs.shape, weights.shape)
     _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
-
-    dw, db = outputs(out, dtype, dw=weights.shape, db=(shape.f,))
-    rows = _validate.contiguous(gradient, dtype)
-    _core.conv2d_weight_gradient(shape, rows, _validate.contiguous(inputs, dtype), dw, db)
-    if not wants_dx:
-        return None, dw, db
-    dx = empty(inputs.shape, dtype)
-    _core.conv2d_input_gradient(shape, rows, _validate.contiguous(weights, dtype), None, False, dx)
-    return dx, dw, db
+    inputs, weights = _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype)
+    return dense_gradients(shape, _validate.contiguous(gradient, dtype), inputs, weights, wants_dx, out)
 
 
 def relu(x: ArrayLike) -> np.ndarray:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn._validate import Axis, CanonicalPadding, IntOrPair, Padding
-from fastcnn.ops._images import SHAPES_KEPT, Layout, empty
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, plain
 
 
 class Pool2DShape(NamedTuple):
@@ -253,6 +253,7 @@ def max_pool2d_winners(
     The window must be one of which `fits_winners` is true.
     """
     shape = Pool2DShape.of(x.shape, pool_size, stride, padding, 1, False, False)
+    x = plain(x, _validate.working_dtype(x=x))
     y, winners = empty(shape.y, x.dtype), empty(shape.y, np.uint8)
     _core.max_pool2d_winners(shape, x, relu, y, winners)
     return y, winners
@@ -269,8 +270,9 @@ def max_pool2d_winners_backward(
 ) -> np.ndarray:
     """Compute the gradient of `max_pool2d_winners` by x; `y` is its result where it had a ReLU, else None."""
     shape = Pool2DShape.of(input_shape, pool_size, stride, padding, 1, False, False)
-    dx = empty(shape.x, dy.dtype)
-    _core.max_pool2d_winners_gradient(shape, dy, winners, y, dx)
+    _validate.same_shape(dy.shape, shape.y, "dy", "the shape of the pooling's result,")
+    dx = empty(shape.x, _validate.working_dtype(dy=dy))
+    _core.max_pool2d_winners_gradient(shape, plain(dy, dx.dtype), winners, y, dx)
     return dx
 
 
