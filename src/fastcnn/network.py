@@ -216,11 +216,11 @@ class Network:
         wanted: set[int] = set()  # the values that depend on weights with views
         turns = []
         for step in self.steps:
-            places = views.get(step.layers[0], ())
+            layer = step.layers[0]
             inputs = [(position, number) for position, number in enumerate(step.inputs) if number in wanted]
-            if places or inputs:
+            if layer in views or inputs:
                 wanted.add(step.output)
-            turns.append(_Turn(step, places, bool(places or inputs), inputs))
+            turns.append(_Turn(step, views.get(layer, ()), step.output in wanted, inputs))
         return turns
 
     def shapes(self, inputs: Sequence[Shape]) -> dict[int, Shape]:
