@@ -66,7 +66,7 @@ def score_gradient(model: Model, x: Any, class_id: Any = None, *, layer: Layer |
     model : Model
         Of one input, and of one output (None, classes).
     x : array_like, shape (N, ...)
-        In the model's input shape. The work is done in float64 if it is float64, else in float32.
+        In the model's input shape. The work is done in the dtype of the weights, float32.
     class_id : int or array_like of int, shape (N,), optional
         A class for all inputs, or one for each; by default the one with the highest score, the first of equals.
     layer : Layer, str or int, optional
