@@ -6,6 +6,8 @@
 const ABOVE = [[0, 32, 77], [61, 78, 107], [124, 123, 120], [188, 175, 111], [255, 234, 70]];
 const BELOW = [[0, 32, 77], [45, 84, 140], [94, 136, 188], [152, 187, 226], [214, 235, 255]];
 const STEPS = 256;
+/** Below this share of the largest number, one is as dark as zero, and has no dot either. */
+const LEAST_DOTTED = 0.02;
 const NOT_A_NUMBER = [214, 39, 40];
 
 const PALETTES = [ABOVE, BELOW].map((stops) =>
@@ -40,7 +42,7 @@ function paintMap(canvas, layout, data, map, most, side) {
 
 function paintCell(image, top, left, side, value, most) {
   const [red, green, blue] = colour(value, most);
-  const dot = value < 0 && side >= 3 ? Math.max(1, Math.round(side / 4)) : 0;
+  const dot = value < -most * LEAST_DOTTED && side >= 3 ? Math.max(1, Math.round(side / 4)) : 0;
   const first = Math.floor((side - dot) / 2);
   const ink = red + green + blue > 330 ? 0 : 255;
   for (let y = 0; y < side; y++) {
