@@ -27,7 +27,12 @@ def every_kind():
     y = layers.Dropout(0.5)(layers.Dense(27, activation="elu", name="hidden")(layers.Concatenate(name="ends")(ends)))
     model = keras.Model(inputs, layers.Dense(4, activation="softmax", name="answer")(y), name="every_kind")
     rng = np.random.default_rng(5)
-    model.set_weights([0.5 + rng.random(weight.shape) if "variance" in name else rng.normal(0, 0.4, weight.shape) for name, weight in model.weights.items()])
+    model.set_weights(
+        [
+            0.5 + rng.random(weight.shape) if "variance" in name else rng.normal(0, 0.4, weight.shape)
+            for name, weight in model.weights.items()
+        ]
+    )
     model.class_names = ["one", "two", "three", "four"]
     return model
 

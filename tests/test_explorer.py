@@ -231,7 +231,24 @@ def test_a_page_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_numbers_as_pages_write_them():
-    numbers = [0.0, -0.0, 1, -2.5, 0.1, 1 / 3, 123456.4, 999999.6, 1e-4, 0.00012345678, 1.5e-5, 2.0**-10, -(2.0**-17), np.nan, -np.inf, 1e20]
+    numbers = [
+        0.0,
+        -0.0,
+        1,
+        -2.5,
+        0.1,
+        1 / 3,
+        123456.4,
+        999999.6,
+        1e-4,
+        0.00012345678,
+        1.5e-5,
+        2.0**-10,
+        -(2.0**-17),
+        np.nan,
+        -np.inf,
+        1e20,
+    ]
     assert [shown(number) for number in numbers] == [
         "0", "0", "1", "−2.5", "0.1", "0.333333", "123456", "1e6", "0.0001", "0.000123457", "1.5e−5", "0.000976563", "−7.62939e−6", "NaN", "−∞",
         "1e20",
@@ -375,7 +392,11 @@ def test_without_a_model_the_demo_trains_one(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "arguments, status, message",
-    [(("--model", "no.safetensors"), 1, "there is no model"), (("--port", "70000"), 2, "at most 65535"), (("--port", "x"), 2, "whole number")],
+    [
+        (("--model", "no.safetensors"), 1, "there is no model"),
+        (("--port", "70000"), 2, "at most 65535"),
+        (("--port", "x"), 2, "whole number"),
+    ],
 )
 def test_a_demo_that_cannot_be(arguments, status, message, capsys):
     try:
