@@ -1,71 +1,13 @@
-"""The explorer in a real browser: what stands on the page is what the kernels gave, with a pointer, by keys, in the dark and on a phone.
-
-Without Chromium the tests are skipped, but where FASTCNN_BROWSER is "required" they fail.
-"""
-
-import os
-import re
-import shutil
-import threading
+"""The explorer in a real browser: what stands on the page is what the kernels gave, with a pointer, by keys, in the dark and on a phone."""
 
 import numpy as np
 import pytest
+from explorer_browser import PHONE, contrast, corners_and_some, grid_places, load_axe, look, number_of
 from explorer_networks import an_input, every_kind, outputs_of, shown
 
 import fastcnn as keras
 from fastcnn import layers, networks
-from fastcnn.datasets import mnist_sample
 from fastcnn.teaching.explorer.record import Recorder
-from fastcnn.teaching.explorer.server import DemoServer
-
-REQUIRED = os.environ.get("FASTCNN_BROWSER") == "required"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None and not REQUIRED:
-    pytest.skip("Chromium is not installed (FASTCNN_BROWSER=required makes this an error)", allow_module_level=True)
-if REQUIRED:
-    from playwright import sync_api
-else:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-#: None of it talks to anybody, and as root, as in containers, there is no sandbox.
-ARGUMENTS = [
-    "--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-quic", "--disable-sync", "--no-first-run",
-    *(["--no-sandbox"] if os.geteuid() == 0 else []),
-]  # fmt: skip
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    assert CHROMIUM, "FASTCNN_BROWSER is 'required', but there is no Chromium"
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """A function that opens a page; in the end, no page has complained but as `tolerated`, or asked anybody but its own server."""
-    contexts, faults = [], []
-
-    def open_at(url, tolerated=None, **options):
-        context = browser.new_context(**({"viewport": DESK} | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("console", lambda message: None if tolerated and tolerated in message.text else faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: None if request.url.startswith((url, "data:")) else faults.append(request.url))
-        page.goto(url)
-        page.wait_for_selector("#answer li, #explanation p")
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 @pytest.fixture(scope="module")
@@ -76,45 +18,6 @@ def explained(tmp_path_factory):
     place = tmp_path_factory.mktemp("page") / "page.html"
     model.explain(x, place)
     return model, x, place.as_uri()
-
-
-#: Chooses numbers of a layer as a user does, and returns what the page then says of each.
-LOOK = """([layer, places]) => {
-  const all = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
-  const one = (selector) => all(selector)[0] ?? null;
-  [...document.querySelectorAll("#layers [role=tab]")].find((tab) => tab.querySelector(".name").textContent === layer).click();
-  return places.map(([map, row, column]) => {
-    document.querySelectorAll("#maps [role=radio]")[map].click();
-    for (const [id, value] of [["row", row], ["column", column]]) document.getElementById(id).value = value;
-    document.getElementById("row").dispatchEvent(new Event("input"));
-    return {
-      name: one("#number-name"), value: one("#value"), sum: one("#sum"), bias: one("#bias"), again: one("#again"),
-      activated: one("#activated, .activated"), slope: one("#slope"), map: document.querySelector("#explanation [aria-pressed=true]")?.dataset.map,
-      terms: ["x", "w", "product"].map((name) => all(`#explanation td .${name}, #explanation td.${name}`)),
-      cells: all("#explanation tbody td"), maps: all(".map-sum"), rest: one(".rest-sum"), winner: one("td.winner"),
-      softmax: ["z", "shifted", "exponential", "share", "total"].map((name) => all(`td.${name}`)), said: one("#said"),
-    };
-  });
-}"""
-
-
-def look(page, layer, places):
-    """What the page says of the numbers of `layer` at the places (row, column, map)."""
-    return page.evaluate(LOOK, [layer, [[index, row, column] for row, column, index in places]])
-
-
-def corners_and_some(shape, count=5):
-    """The corners of the first map, and places anywhere."""
-    rows, columns, maps = shape
-    rng = np.random.default_rng(rows)
-    corners = [(0, 0, 0), (0, columns - 1, 0), (rows - 1, 0, 0), (rows - 1, columns - 1, 0)]
-    return corners + [tuple(int(rng.integers(size)) for size in shape) for _ in range(count)] + [(rows - 1, columns // 2, maps - 1)]
-
-
-def grid_places(count, picks):
-    """The places of the entries of a vector on the page: (row, column, map)."""
-    columns = count if count <= 16 else int(np.ceil(np.sqrt(count)))
-    return [(index // columns, index % columns, 0) for index in picks]
 
 
 def padded_taps(x, layer, kernel_size, strides, dilation, row, column):
@@ -154,10 +57,6 @@ def check_convolution(said, x, layer, kernel, bias, stored, place, groups):
     )
     if each > 1:
         assert said["maps"][:each] == [shown(total) for total in sorted(map_sums, key=abs, reverse=True)[: len(said["maps"])]]
-
-
-def number_of(text):
-    return float(text.replace("−", "-"))
 
 
 def test_convolutions_show_their_products(open_page, explained):
@@ -230,7 +129,7 @@ def test_transposed_convolutions_show_their_largest_terms(open_page, explained):
     places = corners_and_some(linear.shape)
     for place, said in zip(places, look(page, "transposed", places), strict=True):
         row, column, filter_ = place
-        # What reaches a pixel is what an impulse there would send back: with stride 2 and "same", nothing is cut off before the first pixel.
+        # With a stride of 2 and "same", nothing is cut off before the first pixel.
         products = [
             source[i, j, channel] * kernel[row - 2 * i, column - 2 * j, filter_, channel]
             for i in range(source.shape[0]) for j in range(source.shape[1]) for channel in range(source.shape[2])
@@ -316,7 +215,7 @@ def test_gradients_are_those_of_the_backward_pass(open_page, explained):
 
 
 def test_keys_lead_everywhere(open_page, explained):
-    model, _, url = explained
+    _, _, url = explained
     page = open_page(url)
 
     def name():
@@ -387,7 +286,7 @@ def test_a_pixel_is_chosen_by_a_click(open_page, explained):
 
 
 def test_pixels_that_are_not_there_are_not_chosen(open_page, explained):
-    model, _, url = explained
+    _, _, url = explained
     page = open_page(url)
     look(page, "hidden", [(0, 0, 0)])
     for row, column in ((4, 4), (99, 0), (0, -1), ("", 0)):  # of 27 numbers in rows of 6, the last row has 3
@@ -397,39 +296,12 @@ def test_pixels_that_are_not_there_are_not_chosen(open_page, explained):
 
 
 def test_a_phone_shows_all_without_scrolling_sideways(open_page, explained):
-    model, _, url = explained
+    _, _, url = explained
     page = open_page(url, viewport=PHONE)
     page.check("#gradients")
     for layer in [tab.inner_text() for tab in page.locator("#layers .name").all()]:
         look(page, layer, [(0, 0, 0)])
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], layer
-
-
-def contrast(page):
-    """The least contrast of a text and the ground behind it, and the text."""
-    return page.evaluate("""() => {
-      const light = (colour) => {
-        const [r, g, b] = colour.match(/[\\d.]+/g).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-      };
-      const ground = (element) => {
-        for (let at = element; at; at = at.parentElement) {
-          const colour = getComputedStyle(at).backgroundColor;
-          if (!/, 0\\)$/.test(colour)) return colour;
-        }
-        return "rgb(255, 255, 255)";
-      };
-      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-      let worst = [99, ""];
-      while (walker.nextNode()) {
-        const element = walker.currentNode.parentElement;
-        if (!walker.currentNode.textContent.trim() || !element.getClientRects().length || element.tagName === "SCRIPT") continue;
-        const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((p, q) => q - p);
-        const ratio = (a + 0.05) / (b + 0.05);
-        if (ratio < worst[0]) worst = [ratio, walker.currentNode.textContent];
-      }
-      return worst;
-    }""")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -438,11 +310,7 @@ def test_text_can_be_read_and_axe_has_no_complaint(open_page, explained, scheme)
     page = open_page(url, color_scheme=scheme, reduced_motion="reduce")
     page.click("summary")
     page.check("#gradients")
-    axe = (
-        pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
-        if not REQUIRED
-        else required_axe()
-    )
+    axe = load_axe()
     for layer in ("image", "conv", "max_pooling2d", "hidden", "answer"):
         look(page, layer, [(0, 0, 0)])
         ratio, text = contrast(page)
@@ -452,12 +320,6 @@ def test_text_can_be_read_and_axe_has_no_complaint(open_page, explained, scheme)
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in result.response["violations"]] == []
 
 
-def required_axe():
-    from axe_playwright_python.sync_playwright import Axe
-
-    return Axe()
-
-
 def test_the_accessibility_tree_has_names_for_all(open_page, explained):
     _, _, url = explained
     page = open_page(url)
@@ -465,8 +327,9 @@ def test_the_accessibility_tree_has_names_for_all(open_page, explained):
     tree = page.locator("body").aria_snapshot()
     for line in (
         '- tablist "Layers":', '- tab "conv Conv2D 5 × 8 × 6" [selected]', '- tabpanel "conv":', '- radiogroup "Maps of the layer":',
-        '- radio "map 1" [checked]', '- spinbutton "Row": "2"', '- table "Patch × kernel', '- rowheader "0"', '- columnheader "row, column"',
-        '- checkbox "Gradients of the score of"', '- combobox "Class to differentiate"', '- status: "conv, map 1, row 2, column 2: 0. 24 products + bias',
+        '- radio "map 1" [checked]', '- spinbutton "Row": "2"', '- table "Patch × kernel', '- rowheader "0"', '- columnheader "0"',
+        '- checkbox "Gradients of the score of"', '- combobox "Class to differentiate"',
+        '- status: "conv, map 1, row 2, column 2: 0. 24 products + bias',
     ):  # fmt: skip
         assert line in tree, tree
     assert page.locator("#large").get_attribute("role") == "application"
@@ -509,121 +372,3 @@ def test_what_was_left_out_is_said(open_page, tmp_path, monkeypatch):
     look(page, "conv2d_1", [(0, 0, 0)])
     assert "weights of this layer are left out" in page.inner_text("#explanation")
     assert page.is_hidden("#gradient-controls")
-
-
-# --- The demo ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def demo():
-    """A server with a network that has learnt something of digits."""
-    keras.random.set_seed(4)
-    model = networks.mnist_network()
-    (x, y), _ = mnist_sample.load_data()
-    model.fit(x[:2000, ..., None] / np.float32(255), y[:2000], batch_size=32, epochs=2, verbose=0)
-    with DemoServer(model) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        server.model = model
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def draw_a_ring(page, x, y, width, height, touch=False):
-    """Draw a 0 into the area, a pointer's event for each of its points."""
-    box = page.locator("#pad").bounding_box()
-    angles = np.linspace(0, 2 * np.pi, 40)
-    points = [(box["x"] + x + width * np.sin(a), box["y"] + y - height * np.cos(a)) for a in angles]
-    if touch:
-        session = page.context.new_cdp_session(page)
-        for kind, (left, top) in zip(["touchStart"] + ["touchMove"] * (len(points) - 1), points, strict=True):
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": left, "y": top}]})
-        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        return
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point)
-    page.mouse.up()
-
-
-@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
-def test_drawing_has_every_layer_answer(open_page, demo, touch, record_property):
-    page = open_page(demo.url, **({"viewport": PHONE, "has_touch": True} if touch else {}))
-    sent = []
-    page.on("request", lambda request: sent.append(request.post_data_buffer) if request.method == "POST" else None)
-    page.click("#clear")
-    with page.expect_response("**/run"):
-        draw_a_ring(page, 130, 140, 60, 90, touch)
-    page.wait_for_selector("#answer[aria-busy=false]")
-    page.wait_for_function("() => document.querySelector('#said').textContent === 'The answer is 0.'")
-    image = np.frombuffer(sent[-1], np.uint8).reshape(1, 28, 28, 1)
-    ink = image[0, ..., 0].astype(np.float64)
-    centre = [(ink.sum(axis=1 - axis) * np.arange(28)).sum() / ink.sum() + 0.5 for axis in (0, 1)]
-    assert centre == pytest.approx([14, 14], abs=0.1)  # as MNIST's are
-    assert 18 <= np.count_nonzero(ink.max(axis=1)) <= 22
-    assert ink.max() == 255
-    x = image / np.float32(255)
-    answer = demo.model.predict(x, verbose=0)[0]
-    assert page.locator("#answer .score").all_inner_texts() == [shown(number) for number in answer]
-    assert answer.argmax() == 0
-    assert page.inner_text("#answer .best .class") == "0"
-    for name, array in outputs_of(demo.model, x).items():
-        places = corners_and_some(array.shape, 3) if array.ndim == 3 else grid_places(array.size, range(0, array.size, 7))
-        wanted = [array[place] for place in places] if array.ndim == 3 else array[::7]
-        assert [said["value"] for said in look(page, name, places)] == [shown(number) for number in wanted], name
-    median, count, most = re.search(r"([\d.]+) ms \(median of (\d+)\), ([\d.]+) ms", page.inner_text("#latency")).groups()
-    record_property("median_ms", float(median))
-    record_property("percentile_95_ms", float(most))
-    print(f"\nfrom {'touch' if touch else 'mouse'} to picture: median {median} ms, 95 % {most} ms, of {count}")
-    assert int(count) > 5
-
-
-def test_digits_are_chosen_by_keys(open_page, demo):
-    page = open_page(demo.url)
-    _, (x, y) = mnist_sample.load_data()
-    for digit in (3, 8):
-        with page.expect_response("**/run"):
-            page.get_by_role("button", name=f"Show a {digit}").press("Enter")
-        wanted = demo.model.predict(x[np.flatnonzero(y == digit)[0]][None, ..., None] / np.float32(255), verbose=0)[0]
-        page.wait_for_function("(text) => document.querySelector('#answer .score').textContent === text", arg=shown(wanted[0]))
-        assert page.locator("#answer .score").all_inner_texts() == [shown(number) for number in wanted]
-
-
-def test_live_gradients_are_those_of_the_backward_pass(open_page, demo):
-    page = open_page(demo.url)
-    sample = mnist_sample.load_data()[1]
-    x = (sample[0][np.flatnonzero(sample[1] == 5)[0]][None, ..., None] / np.float32(255)).astype(np.float32)
-    with page.expect_response("**/run"):
-        page.get_by_role("button", name="Show a 5").click()
-    with page.expect_response("**/run?class=highest"):
-        page.check("#gradients")
-    values, caches = demo.recorder.forward([x])
-    for chosen in ("", "2"):
-        if chosen:
-            with page.expect_response("**/run?class=2"):
-                page.select_option("#gradient-class", chosen)
-        index = int(chosen or np.argmax(values[demo.recorder.scores]))
-        page.wait_for_function("(text) => document.querySelector('#gradient-about').textContent.includes(text)", arg=f"score of {index} ")
-        gradients = demo.recorder.gradients(values, caches, index)
-        wanted = [shown(gradients[demo.recorder._parts[0].output][0][place]) for place in corners_and_some((26, 26, 32))]
-        page.wait_for_function("(text) => !document.querySelector('#large-gradient-figure').hidden", arg=0)
-        assert [said["slope"] for said in look(page, "conv2d", corners_and_some((26, 26, 32)))] == wanted
-
-
-def test_a_demo_on_a_phone(open_page, demo):
-    page = open_page(demo.url, viewport=PHONE, color_scheme="dark")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    assert contrast(page)[0] >= 4.5
-    assert page.get_by_role("img", name="Drawing area").is_visible()
-
-
-def test_a_server_that_is_gone_is_noticed(open_page, demo):
-    page = open_page(demo.url, tolerated="status of 500")
-    page.route("**/run", lambda route: route.fulfill(status=500, body="broken"))
-    page.evaluate("document.querySelector('#clear').click()")
-    page.wait_for_function("() => document.querySelector('#trouble').textContent.includes('500 broken')")
-    page.unroute("**/run")
-    page.click("#clear")
-    page.wait_for_function("() => document.querySelector('#trouble').textContent === ''")
