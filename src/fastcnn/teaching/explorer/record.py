@@ -11,7 +11,7 @@ import numpy as np
 from fastcnn.graph import Graph
 from fastcnn.layers.core import Activation
 from fastcnn.network import Network, Step
-from fastcnn.teaching.explorer.kinds import kind_of
+from fastcnn.teaching.explorer.kinds import Kind, kind_of
 from fastcnn.teaching.explorer.pack import Pack
 from fastcnn.teaching.explorer.parts import Part, parts_of
 
@@ -51,7 +51,7 @@ class Recorder:
     >>> from fastcnn.teaching.explorer.record import Recorder
     >>> recorder = Recorder(networks.mnist_network()._built_graph())
     >>> recorder.value_count, recorder.number_count
-    (70258, 163580)
+    (68484, 161678)
     """
 
     def __init__(self, graph: Graph, class_names: Sequence[str] = ()) -> None:
@@ -133,7 +133,7 @@ class Recorder:
             entry |= {"linear": part.linear.output, "activation": {"kind": kind.name, **kind.settings}}
         return entry
 
-    def _kind_of(self, step: Step) -> Any:
+    def _kind_of(self, step: Step) -> Kind:
         return kind_of(step.operation, step.x_of(self._shapes), self._shapes[step.output])
 
     # --- What they did ------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ const EXPLANATIONS = {
       ...sumLines(inside, added, bias, storedSum(model, layer, index)),
       patchTable(`Patch × kernel, input map ${shown.map}`, shown.taps, wide),
     ];
-    if (maps.length > 1) content.push(mapTable(`The ${maps.length} input maps, by what they add`, maps, shown.map, choose));
+    if (maps.length > 1) content.push(mapTable(`Sums of the ${maps.length} input maps`, maps, shown.map, choose));
     return { content, where: { map: shown.map, window } };
   },
 

@@ -53,7 +53,7 @@ class Explorer {
   /** The class of the highest score. */
   best() {
     const { data } = this.model.value(this.model.output);
-    return data.indexOf(data.reduce((best, value) => (value > best ? value : best), -Infinity)) + (Number.isNaN(data[0]) ? 1 : 0);
+    return Math.max(0, data.indexOf(data.reduce((best, value) => (value > best ? value : best), -Infinity))); // if all are NaN, the first
   }
 
   stepLayer(by) {

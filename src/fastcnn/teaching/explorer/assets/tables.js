@@ -26,7 +26,7 @@ function cell(text, name = null) {
 
 /** Rows of cells, `wide` of them in each, with their numbers in front. */
 function grid(cells, wide) {
-  const head = ["row, column", ...Array.from({ length: wide }, (_, column) => String(column))];
+  const head = [element("span", { class: "hidden" }, "row, column"), ...Array.from({ length: wide }, (_, column) => String(column))];
   const rows = [];
   for (let start = 0; start < cells.length; start += wide) {
     rows.push(element("tr", {}, element("th", { scope: "row" }, String(start / wide)), ...cells.slice(start, start + wide)));
