@@ -9,6 +9,7 @@ import matplotlib.image
 import matplotlib.style
 import numpy as np
 import pytest
+from kernels import move_to_float64
 from matplotlib import pyplot
 from matplotlib.testing.compare import calculate_rms
 
@@ -184,9 +185,7 @@ def test_pooling_has_the_numbers_of_the_reference():
 
 def test_gradients_are_central_differences():
     model = digits_model()
-    for layer in model.layers:
-        for name, weight in layer.weights.items():
-            layer.move_weight(name, weight.astype(np.float64))
+    move_to_float64(model.layers)
     x = np.random.default_rng(1).normal(size=(2, 28, 28, 1))  # without ties, where a pooling has no gradient
     found = attribution.score_gradient(model, x, 3)
     assert found.gradient.dtype == np.float64

@@ -12,7 +12,7 @@ WANTED = (
     "fastcnn/datasets/mnist_sample.npz",
     "fastcnn/datasets/mnist_sample.LICENSE.txt",
 )
-ALLOWED = {".py", ".pyi", ".so", ".typed", ".npz", ".txt"}
+ALLOWED = {".py", ".pyi", ".so", ".typed", ".npz", ".txt", ".html", ".css", ".js"}
 
 
 def faults(path: str) -> list[str]:

@@ -89,7 +89,7 @@ def score_gradient(model: Model, x: Any, class_id: Any = None, *, layer: Layer |
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
     >>> model.set_weights([[[1, 2, 3], [4, 5, 6]], [0, 0, 0]])
     >>> attribution.score_gradient(model, [[1.0, 1.0]], class_id=1).gradient
-    array([[2., 5.]])
+    array([[2., 5.]], dtype=float32)
     """
     inputs = _inputs(model, x)
     network = Network.of(model._built_graph())
