@@ -24,6 +24,7 @@ from fastcnn.ops import *  # noqa: F403
 
 if TYPE_CHECKING:
     from fastcnn import (
+        attribution,
         callbacks,
         datasets,
         initializers,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         metrics,
         models,
         optimizers,
+        plots,  # noqa: F401
         random,
         reference,
         regularizers,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _SUBMODULES = frozenset(
     {
+        "attribution",
         "callbacks",
         "datasets",
         "initializers",
@@ -52,6 +55,7 @@ _SUBMODULES = frozenset(
         "metrics",
         "models",
         "optimizers",
+        "plots",
         "random",
         "reference",
         "regularizers",
@@ -65,6 +69,7 @@ __all__ = [
     "Model",
     "Sequential",
     "__version__",
+    "attribution",
     "callbacks",
     "config",
     "datasets",
@@ -100,4 +105,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "plots"])  # which needs matplotlib: ``from fastcnn import *`` does without

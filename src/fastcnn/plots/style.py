@@ -1,0 +1,301 @@
+"""How all pictures look: figures without pyplot, colours that survive printing in grey, numbers in cells.
+
+Figures belong to their caller alone: `pyplot` neither shows nor keeps them, and whatever was set in ``matplotlib.rcParams`` is neither
+used nor changed. Notebooks show a figure that is the last value of a cell, or that is given to ``display``.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
+
+from fastcnn import _validate
+from fastcnn.models import Model
+
+P = ParamSpec("P")
+
+#: What marks something, and what it is told apart from; in grey too, the first is lighter.
+ACCENT, BASE = "#d55e00", "#00457c"
+INK, PALE = "#1a1a1a", "#dbe9f4"
+#: Brighter means more: pixels, and what is computed of them.
+PIXELS, VALUES = "gray", "cividis"
+#: For weights: dark at both ends, so that the sign must be written, too.
+SIGNED = "PuOr_r"
+#: The side of a picture's panel, and of those in a grid of many, in inches.
+PANEL, TILE = 2.3, 1.35
+#: In points: text that is smaller is left out.
+_SMALLEST, _LARGEST = 6.0, 12.0
+
+_STYLE: dict[str, Any] = {
+    "axes.edgecolor": "#666666",
+    "axes.labelsize": 9,
+    "axes.titlesize": 10,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.titlesize": 12,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "savefig.dpi": "figure",
+    "text.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+
+
+class Picture(Figure):
+    """A figure that notebooks can show by themselves, whatever backend is in use and whether or not pyplot is."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
+def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Make a function draw in our style alone."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.style.context(["default", _STYLE]):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def panels(
+    count: int, *, columns: int | None = None, side: float = PANEL, widths: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` square panels of `side` inches, in rows of `columns`, and the panels; `widths` are in sides."""
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
+    figure = Picture(figsize=(side * (sum(widths) if widths else columns) * 1.1 + 0.3, side * rows * 1.12 + 0.55))
+    axes = list(figure.subplots(rows, columns, squeeze=False, width_ratios=widths).flat)
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+# --- Numbers ---------------------------------------------------------------------------------------------------------------
+
+
+def numbers(values: ArrayLike) -> list[str]:
+    """Return values as text, all in one format, with real minus signs."""
+    array = np.asarray(values, np.float64).ravel()
+    finite = array[np.isfinite(array)]
+    largest = np.abs(finite).max(initial=0)
+    if np.array_equal(finite, finite.round()) and largest < 1e5:
+        form = ".0f"
+    elif 0.1 <= largest < 1e5:
+        form = f".{max(0, 2 - len(f'{largest:.0f}') // 2)}f"
+    else:
+        form = ".1e"
+    return [_signed(f"{value + 0.0:{form}}") for value in array]
+
+
+def _signed(text: str) -> str:
+    """Return a number with a real minus sign; none before a zero."""
+    return text.lstrip("-") if not text.strip("-0.") else text.replace("-", "−").replace("inf", "∞")
+
+
+def number(value: float) -> str:
+    """Return one value as text."""
+    return numbers([value])[0]
+
+
+def size_of(shape: Sequence[int]) -> str:
+    """Return a shape as text."""
+    return "×".join(map(str, shape))
+
+
+def luminance(color: Any) -> float:
+    """Return the relative luminance of a colour, as WCAG 2 defines it."""
+    channels = np.array(to_rgb(color))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Return the contrast of two colours, from 1 to 21, as WCAG 2 defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def text_color(background: Any) -> str:
+    """Return black or white, whatever is easier to read; the contrast is 4.58 at least."""
+    return max("black", "white", key=lambda color: contrast(color, background))
+
+
+# --- Planes ----------------------------------------------------------------------------------------------------------------
+
+
+def limits(values: np.ndarray, signed: bool = False) -> Normalize:
+    """Return the range of colours for values; around 0 if `signed`."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if signed:
+        high = max(abs(low), abs(high)) or 1.0
+        low = -high
+    return Normalize(low, high if high > low else low + 1)
+
+
+def pixel_limits(images: np.ndarray) -> Normalize:
+    """Return the range of colours for pixels: up to 1 or to 255 where that is the pixels' range."""
+    norm = limits(images)
+    for top in (1, 255):
+        if norm.vmin is not None and norm.vmax is not None and norm.vmin >= 0 and norm.vmax <= top:
+            return Normalize(0, top)
+    return norm
+
+
+def cells(
+    ax: Axes,
+    values: np.ndarray,
+    title: str = "",
+    *,
+    cmap: str = VALUES,
+    norm: Normalize | None = None,
+    side: float = PANEL,
+    texts: Sequence[str] | None = None,
+) -> None:
+    """Draw a plane (H, W) in a panel of `side` inches: its values are written where there is room for them, or else the minus signs."""
+    colors = matplotlib.colormaps[cmap]
+    norm = norm or limits(values, signed=cmap == SIGNED)
+    ax.imshow(values, cmap=colors, norm=norm, interpolation="nearest")
+    ax.set(xticks=[], yticks=[], title=title)
+    height, width = values.shape
+    cell = 72 * 0.9 * side / max(height, width)
+    texts = numbers(values) if texts is None else texts
+    fit = 0.85 * cell / (0.62 * max(map(len, texts)))
+    if min(fit, 0.6 * cell) < _SMALLEST:
+        if cmap != SIGNED or cell < _SMALLEST:
+            return
+        texts, fit = ["−" if value < 0 else "" for value in values.flat], cell
+    _separate(ax, height, width)
+    for (row, column), value, text in zip(np.ndindex(height, width), values.flat, texts, strict=True):
+        color = text_color(colors(norm(value)) if np.isfinite(value) else "white")
+        ax.text(column, row, text, ha="center", va="center", size=min(_LARGEST, fit, 0.6 * cell), color=color)
+
+
+def _separate(ax: Axes, height: int, width: int) -> None:
+    """Draw lines between cells."""
+    ax.set_xticks(np.arange(-0.5, width), minor=True)
+    ax.set_yticks(np.arange(-0.5, height), minor=True)
+    ax.grid(which="minor", color="#808080", linewidth=0.6)
+    ax.tick_params(which="minor", length=0)
+
+
+def picture(ax: Axes, image: np.ndarray, title: str = "", norm: Normalize | None = None) -> None:
+    """Draw an image (H, W, C) of one channel or three."""
+    norm = norm or pixel_limits(image)
+    if image.shape[-1] == 1:
+        ax.imshow(image[..., 0], cmap=PIXELS, norm=norm, interpolation="nearest")
+    else:
+        ax.imshow(np.nan_to_num(np.asarray(norm(image))).clip(0, 1), interpolation="nearest")
+    ax.set(xticks=[], yticks=[], title=title)
+
+
+def scale(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize, cmap: str, label: str) -> None:
+    """Draw the scale of colours beside `axes`."""
+    bar = figure.colorbar(ScalarMappable(norm, cmap), ax=axes, shrink=0.8, aspect=25)
+    bar.set_label(label)
+
+
+def outline(
+    ax: Axes, row: float, column: float, height: float = 1, width: float = 1, *, color: str = ACCENT, line: float = 2.5
+) -> Rectangle:
+    """Draw a frame around cells that is seen on any ground."""
+    frame = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, edgecolor=color, linewidth=line, zorder=3, clip_on=False)
+    frame.set_path_effects([patheffects.Stroke(linewidth=line + 2, foreground="white"), patheffects.Normal()])
+    ax.add_patch(frame)
+    return frame
+
+
+def between(ax: Axes, sign: str) -> None:
+    """Write a sign between a panel and the next."""
+    ax.annotate(sign, (1.0, 0.5), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points", ha="left", va="center", size=15)
+
+
+def contour(ax: Axes, values: np.ndarray, level: float) -> None:
+    """Draw a line around what is above `level`, one that is seen on any ground."""
+    lines = ax.contour(values, levels=[level], colors=[ACCENT], linewidths=2)
+    lines.set_path_effects([patheffects.Stroke(linewidth=4, foreground="white"), patheffects.Normal()])
+
+
+def bars(ax: Axes, values: np.ndarray, title: str) -> None:
+    """Draw a vector as bars from the top down, with the values where there is room for them."""
+    places = np.arange(len(values))
+    ax.barh(places, values, color=BASE, height=0.8)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set(title=title, xlabel="value", ylabel="place in the vector")
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    if len(values) > 16:
+        return
+    ax.set_yticks(places)
+    for place, value, text in zip(places, values, numbers(values), strict=True):
+        ax.annotate(text, (max(value, 0.0) if np.isfinite(value) else 0.0, place), xytext=(4, 0), textcoords="offset points", va="center")
+    ax.margins(x=0.25)
+
+
+# --- Arguments -------------------------------------------------------------------------------------------------------------
+
+
+def plane(value: ArrayLike, name: str) -> np.ndarray:
+    """Return `value` as a plane (H, W), which may have been written (H, W, 1)."""
+    array = _validate.array(value, name, (2, 3))
+    if array.ndim == 3:
+        if array.shape[-1] != 1:
+            raise ValueError(f"{name} must have the shape (H, W), got {array.shape}")
+        array = array[..., 0]
+    _validate.not_empty(array.shape, name)
+    return array
+
+
+def images(value: ArrayLike, name: str = "x") -> np.ndarray:
+    """Return `value` as images (N, H, W, C), if they can be shown."""
+    array = _validate.array(value, name, (4,))
+    _validate.not_empty(array.shape, name)
+    if array.shape[-1] not in (1, 3):
+        raise ValueError(f"{name} must be images of 1 or 3 channels to be drawn, got shape {array.shape}")
+    return array
+
+
+def batch(model: Model, x: Any) -> np.ndarray:
+    """Return `x` as a batch of a model's inputs; it may be one input alone, without the batch."""
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a fastcnn model, got {model!r:.100} of type {type(model).__name__}")
+    array = _validate.array(x, "x", range(1, 33))
+    if len(model.inputs) != 1:
+        raise ValueError(f"model must have one input, got {len(model.inputs)}")
+    wanted = model.input_shape[1:]
+    if array.shape == wanted or (wanted[-1] == 1 and array.shape == wanted[:-1]):
+        array = array[None]
+    result = model._check_inputs(array)[0]
+    _validate.not_empty(result.shape, "x")
+    return result
+
+
+def class_names(model: Model | None, names: Sequence[str] | None, classes: int) -> list[str]:
+    """Return the names of a model's classes: those given, or its own, or numbers."""
+    if names is None:
+        own = model.class_names if model is not None else []
+        return list(own) if len(own) == classes else [str(number) for number in range(classes)]
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"class_names must be strings, got {names!r:.100}")
+    if len(names) != classes:
+        raise ValueError(f"class_names must be {classes}, got {len(names)}")
+    return list(names)
