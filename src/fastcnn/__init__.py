@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fastcnn.inference import InferenceSession
     from fastcnn.layers import Input
     from fastcnn.models import Model, Sequential, load_model
+    from fastcnn.teaching.verification import verify
 
 _SUBMODULES = frozenset(
     {
@@ -61,7 +62,14 @@ _SUBMODULES = frozenset(
         "regularizers",
     }
 )
-_CLASSES = {"InferenceSession": "inference", "Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
+_CLASSES = {
+    "InferenceSession": "inference",
+    "Input": "layers",
+    "Model": "models",
+    "Sequential": "models",
+    "load_model": "models",
+    "verify": "teaching.verification",
+}
 
 __all__ = [
     "InferenceSession",
@@ -91,6 +99,7 @@ __all__ = [
     "set_num_threads",
     "set_winograd",
     "show_config",
+    "verify",
     *ops.__all__,
 ]
 
