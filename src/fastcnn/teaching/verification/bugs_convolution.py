@@ -85,7 +85,7 @@ def _group_of_channels(channels: Any) -> Any:
     return before(change)
 
 
-CONVOLUTION_BUGS = (
+KERNEL_BUGS = (
     Bug(
         "kernel flipped",
         "the kernel is flipped: this is convolution in the mathematical sense, deep learning uses cross-correlation (no flip)",
@@ -99,6 +99,9 @@ CONVOLUTION_BUGS = (
         "channels and filters of the weights are exchanged: they are (KH, KW, channels, filters)",
         _weights(lambda w: w.swapaxes(2, 3)),
     ),
+)
+
+BIAS_BUGS = (
     Bug("bias missing", "the bias is missing", _bias(lambda b, w: b * 0)),
     Bug(
         "bias once per tap",
@@ -119,6 +122,11 @@ CONVOLUTION_BUGS = (
     Bug("bias twice", "the bias is added twice", _bias(lambda b, w: 2 * b)),
     Bug("first bias for all", "every filter gets the bias of the first", _bias(lambda b, w: np.full_like(b, b[0]))),
     Bug("biases summed", "every filter gets the sum of all biases", _bias(lambda b, w: np.full_like(b, b.sum()))),
+)
+
+CONVOLUTION_BUGS = (
+    *KERNEL_BUGS,
+    *BIAS_BUGS,
     Bug(
         "first channel alone",
         "the first channel alone is used: a filter sums over all channels",
@@ -126,12 +134,12 @@ CONVOLUTION_BUGS = (
     ),
     Bug(
         "last channel alone",
-        "the last channel alone is left in the result: the sum is overwritten, or set back to 0, for each channel (+= in place of =)",
+        "the last channel alone is left in the result: the sum is overwritten, or set back to 0, for each channel (= in place of +=)",
         _kept(slice(None), slice(None), slice(-1, None)),
     ),
     Bug(
         "last tap alone",
-        "the last tap alone is left in the result: each product overwrites the sum (+= in place of =)",
+        "the last tap alone is left in the result: each product overwrites the sum (= in place of +=)",
         _kept(slice(-1, None), slice(-1, None), slice(-1, None)),
     ),
     Bug(

@@ -74,7 +74,7 @@ def _padding(change: Any) -> Any:
     return before(lambda padding, **_: {"padding": tuple(change(*pair) for pair in padding)})
 
 
-def _filled(**how: Any) -> Any:
+def padded_with(**how: Any) -> Any:
     """Return a twin that pads with something else than nothing: with what `numpy.pad` makes of `how`."""
 
     def change(x: np.ndarray, padding: Paddings, **_: Any) -> dict[str, Any]:
@@ -108,8 +108,8 @@ def _full_by_default(padding: Paddings, **arguments: Any) -> dict[str, Any]:
     return {"padding": padding if np.any(padding) else tuple((span, span) for span in spans)}
 
 
-#: The same for convolutions and pooling.
-WINDOW_BUGS = (
+#: Where windows lie: for everything that has windows, and for the gradients.
+PLACE_BUGS = (
     Bug("stride ignored", "the stride is ignored: windows start at every pixel", before(lambda **_: {"stride": (1, 1)})),
     Bug(
         "stride on the height alone",
@@ -136,6 +136,64 @@ WINDOW_BUGS = (
         "the strides of height and width are exchanged",
         before(lambda stride, **_: {"stride": _exchanged(stride)}),
     ),
+    Bug("padding ignored", "the padding is ignored", before(lambda **_: {"padding": ((0, 0), (0, 0))})),
+    Bug(
+        "padding before alone",
+        "the padding is put before the image alone, above and to the left: it belongs on both sides",
+        _padding(lambda before, after: (before, 0)),
+    ),
+    Bug(
+        "padding after alone",
+        "the padding is put after the image alone, below and to the right: it belongs on both sides",
+        _padding(lambda before, after: (0, after)),
+    ),
+    Bug(
+        "all padding before",
+        "the padding of both sides is put before the image, above and to the left",
+        _padding(lambda before, after: (before + after, 0)),
+    ),
+    Bug(
+        "all padding after",
+        "the padding of both sides is put after the image, below and to the right",
+        _padding(lambda before, after: (0, before + after)),
+    ),
+    Bug(
+        "padding sides exchanged",
+        'the padding is on the wrong side: where it is uneven, as with "same", the larger part goes after the image',
+        _padding(lambda before, after: (after, before)),
+    ),
+    Bug(
+        "padding on the height alone",
+        "the height alone is padded, the width is not",
+        before(lambda padding, **_: {"padding": (padding[0], (0, 0))}),
+    ),
+    Bug(
+        "padding on the width alone",
+        "the width alone is padded, the height is not",
+        before(lambda padding, **_: {"padding": ((0, 0), padding[1])}),
+    ),
+    Bug(
+        "paddings exchanged",
+        "the paddings of height and width are exchanged",
+        before(lambda padding, **_: {"padding": _exchanged(padding)}),
+    ),
+    Bug("padded twice", "there is twice as much padding as there should be", _padding(lambda before, after: (2 * before, 2 * after))),
+    Bug("dilation ignored", "the dilation is ignored", before(lambda **_: {"dilation": (1, 1)})),
+    Bug(
+        "dilation one too large",
+        "the dilation is taken for the number of pixels between taps: it is the distance from a tap to the next, one more",
+        before(lambda dilation, **_: {"dilation": tuple(d + 1 for d in dilation) if max(dilation) > 1 else dilation}),
+    ),
+    Bug(
+        "dilations exchanged",
+        "the dilations of height and width are exchanged",
+        before(lambda dilation, **_: {"dilation": _exchanged(dilation)}),
+    ),
+)
+
+#: How many windows there are, what is in the padding, and what becomes of the results: for what gives images.
+WINDOW_BUGS = (
+    *PLACE_BUGS,
     Bug(
         "stride in the size alone",
         "the stride counts in the result's size, but not in where windows start: window i must start at pixel i * stride",
@@ -187,62 +245,6 @@ WINDOW_BUGS = (
         "the last row and the last column of the result are never computed: a range ends too early",
         after(_last_lost),
     ),
-    Bug("padding ignored", "the padding is ignored", before(lambda **_: {"padding": ((0, 0), (0, 0))})),
-    Bug(
-        "padding before alone",
-        "the padding is put before the image alone, above and to the left: it belongs on both sides",
-        _padding(lambda before, after: (before, 0)),
-    ),
-    Bug(
-        "padding after alone",
-        "the padding is put after the image alone, below and to the right: it belongs on both sides",
-        _padding(lambda before, after: (0, after)),
-    ),
-    Bug(
-        "all padding before",
-        "the padding of both sides is put before the image, above and to the left",
-        _padding(lambda before, after: (before + after, 0)),
-    ),
-    Bug(
-        "all padding after",
-        "the padding of both sides is put after the image, below and to the right",
-        _padding(lambda before, after: (0, before + after)),
-    ),
-    Bug(
-        "padding sides exchanged",
-        'the padding is on the wrong side: where it is uneven, as with "same", the larger part goes after the image',
-        _padding(lambda before, after: (after, before)),
-    ),
-    Bug(
-        "padding on the height alone",
-        "the height alone is padded, the width is not",
-        before(lambda padding, **_: {"padding": (padding[0], (0, 0))}),
-    ),
-    Bug(
-        "padding on the width alone",
-        "the width alone is padded, the height is not",
-        before(lambda padding, **_: {"padding": ((0, 0), padding[1])}),
-    ),
-    Bug(
-        "paddings exchanged",
-        "the paddings of height and width are exchanged",
-        before(lambda padding, **_: {"padding": _exchanged(padding)}),
-    ),
-    Bug("padded twice", "there is twice as much padding as there should be", _padding(lambda before, after: (2 * before, 2 * after))),
-    Bug("edges repeated", "the padding repeats the image's edge: it must add nothing, as zeros do", _filled(mode="edge")),
-    Bug("image mirrored", "the padding mirrors the image: it must add nothing, as zeros do", _filled(mode="reflect")),
-    Bug("padded with ones", "the padding is ones: it must add nothing, as zeros do", _filled(constant_values=1.0)),
-    Bug("dilation ignored", "the dilation is ignored", before(lambda **_: {"dilation": (1, 1)})),
-    Bug(
-        "dilation one too large",
-        "the dilation is taken for the number of pixels between taps: it is the distance from a tap to the next, one more",
-        before(lambda dilation, **_: {"dilation": tuple(d + 1 for d in dilation) if max(dilation) > 1 else dilation}),
-    ),
-    Bug(
-        "dilations exchanged",
-        "the dilations of height and width are exchanged",
-        before(lambda dilation, **_: {"dilation": _exchanged(dilation)}),
-    ),
     Bug(
         '"same" by default',
         'the image is padded though nobody asked for it, so that the result is as large as the image ("same")',
@@ -265,6 +267,9 @@ WINDOW_BUGS = (
         "height and width of the result are exchanged in its shape: it holds the right numbers in rows of the wrong length",
         after(lambda y, **_: y.reshape(len(y), y.shape[2], y.shape[1], *y.shape[3:])),
     ),
+    Bug("edges repeated", "the padding repeats the image's edge: it must add nothing, as zeros do", padded_with(mode="edge")),
+    Bug("image mirrored", "the padding mirrors the image: it must add nothing, as zeros do", padded_with(mode="reflect")),
+    Bug("padded with ones", "the padding is ones: it must add nothing, as zeros do", padded_with(constant_values=1.0)),
 )
 
 #: For convolutions alone: NumPy's and SciPy's own ways.

@@ -69,7 +69,7 @@ def numbers(shape: Shape, kind: str, step: int) -> str:
         "bytes": f"({count} * 37 % 127 + 128).astype(np.uint8)",
         "float32": f"({count} * {step} % 19 - 9).astype(np.float32)",
         "positive": f"np.maximum({count} * {step} % 19 - 9.0, 0)",
-        "large": f"{count} * {step} % 5 * 400 - 800.0",
+        "large": f"{count} * {step} % 13 * 400 - 2400.0",
         "logits": f"{count} * {step} % 7 / 2 - 1.5",
         "fractions": f"{count} * {step} % 19 - 8.5",
         "labels": f"{count} * 2 % 3",

@@ -51,17 +51,23 @@ def before(change: Callable[..., dict[str, Any]]) -> Callable[[Run], Run]:
     return lambda run: lambda **arguments: run(**{**arguments, **change(**arguments)})
 
 
-def after(change: Callable[..., Any]) -> Callable[[Run], Run]:
-    """Return the twin of a bug that spoils the first result: `change` gets it, and the arguments by name."""
+def after(change: Callable[..., Any], index: int = 0) -> Callable[[Run], Run]:
+    """Return the twin of a bug that spoils one of the results: `change` gets it, and the arguments by name."""
 
     def twin(run: Run) -> Run:
         def spoiled(**arguments: Any) -> Results:
-            first, *others = run(**arguments)
-            return np.asarray(change(first, **arguments)), *others
+            results = [*run(**arguments)]
+            results[index] = np.asarray(change(results[index], **arguments))
+            return tuple(results)
 
         return spoiled
 
     return twin
+
+
+def instead(compute: Callable[..., Any]) -> Callable[[Run], Run]:
+    """Return the twin of a bug that computes something else: `compute` gets the arguments by name."""
+    return lambda run: lambda **arguments: (np.asarray(compute(**arguments)),)
 
 
 def find_cause(operation: Operation, form: Form, outcomes: Sequence[Outcome], bugs: Sequence[Bug]) -> Cause | None:

@@ -38,7 +38,7 @@ class Form(NamedTuple):
 
     def lower(self, array: np.ndarray, letters: str) -> np.ndarray:
         """Return an array with all axes as this form has it."""
-        return array[tuple(0 if letter in self.without else slice(None) for letter in letters)]
+        return array[tuple(0 if letter in self.without else slice(None) for letter in letters[: array.ndim])]
 
 
 BATCH = Form("a batch of images (N, H, W, C)")

@@ -9,6 +9,7 @@ import numpy as np
 
 from .binding import Binding
 from .causes import Cause
+from .gradients import confirmed
 from .operations import Form
 from .running import Outcome, differences
 
@@ -35,6 +36,8 @@ class Verification:
     untested: Sequence[str]
     remarks: Sequence[str]
     speed: str
+    #: Whether the gradient is expected to be that of a forward of one's own.
+    own_forward: bool = False
 
     def __bool__(self) -> bool:
         return not self.failures
@@ -67,7 +70,7 @@ class Verification:
             return []
         first = self.failures[0]
         lines = ["", f"The first case that failed: {first.case.title}.", f"    {self.binding.text(first.case)}"]
-        lines += [f"    {line}" for line in _fault(first, list(self.binding.operation.gives))]
+        lines += [f"    {line}" for line in self._fault(first)]
         others = [outcome.case.title for outcome in self.failures[1:]]
         return [*lines, f"Failed too: {_listed(others)}."] if others else lines
 
@@ -95,34 +98,30 @@ class Verification:
             lines.append(self.speed)
         return ["", *lines] if lines else []
 
-
-def _fault(outcome: Outcome, names: Sequence[str]) -> list[str]:
-    """Return what is wrong in a case."""
-    lines = [f"It changes its input {' and '.join(outcome.changed)}."] if outcome.changed else []
-    if outcome.error:
-        return [*lines, f"{'It raises ' if not outcome.timed_out and '(line' in outcome.error else ''}{outcome.error}"]
-    if outcome.wrong is None or outcome.got is None:
-        return lines
-    got, expected = outcome.got[outcome.wrong], outcome.expected[outcome.wrong]
-    which = f" of {names[outcome.wrong]}" if len(names) > 1 else ""
-    if got.shape != expected.shape:
-        return [*lines, f"The shape{which} should be {expected.shape}, it is {got.shape}."]
-    wrong = differences(got, expected, outcome.tolerance)
-    index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    with np.errstate(invalid="ignore"):
-        error = np.abs(got.astype(np.float64) - expected)[wrong]
-    largest = f", the largest error is {error.max():.4g}" if np.isfinite(error).all() else ""
-    where = f"At {list(index)}{which}" if index else f"The result{which}: "
-    where = f"{where}: " if index else where
-    return [
-        *lines,
-        f"{where}expected {_number(expected[index])}, got {_number(got[index])}.",
-        f"{np.count_nonzero(wrong)} of {wrong.size} numbers are wrong{largest}.",
-    ]
-
-
-def _number(value: np.generic) -> str:
-    return f"{value.item():.7g}"
+    def _fault(self, outcome: Outcome) -> list[str]:
+        """Return what is wrong in a case."""
+        lines = [f"It changes its input {' and '.join(outcome.changed)}."] if outcome.changed else []
+        if outcome.got is None:
+            return [*lines, outcome.error]
+        if outcome.wrong is None:
+            return lines
+        names = list(self.binding.operation.gives)
+        of = f" of {names[outcome.wrong]}" if len(names) > 1 else ""
+        got, expected = outcome.got[outcome.wrong], outcome.expected[outcome.wrong]
+        if got.shape != expected.shape:
+            return [*lines, f"The shape{of} should be {expected.shape}, it is {got.shape}."]
+        wrong = differences(got, expected, outcome.tolerance)
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        with np.errstate(invalid="ignore"):
+            error = np.abs(got.astype(np.float64) - expected)[wrong]
+        largest = f"; the largest error is {error.max():.4g}" if np.isfinite(error).all() else ""
+        place = f"At {list(index)}{of}" if index else f"The result{of}"
+        lines += [
+            f"{place}: expected {expected[index].item():.7g}, got {got[index].item():.7g}.",
+            f"{np.count_nonzero(wrong)} of {wrong.size} numbers are wrong{largest}.",
+        ]
+        told = "" if self.own_forward else confirmed(self.binding.operation, self.form, outcome, index)
+        return [*lines, told] if told else lines
 
 
 def _listed(words: Sequence[str]) -> str:

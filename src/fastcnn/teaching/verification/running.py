@@ -87,9 +87,9 @@ def run(binding: Binding, case: Case, expected: Results) -> Outcome:
             result = binding.function(*places, **names)
             seconds = time.perf_counter() - start
     except _TimeUpError:
-        return Outcome(case, expected, error=f"no answer after {LIMIT:g} s: does a loop never end?", timed_out=True)
+        return Outcome(case, expected, error=f"No answer after {LIMIT:g} s: does a loop never end?", timed_out=True)
     except (Exception, SystemExit) as error:
-        return Outcome(case, expected, error=told(error, binding))
+        return Outcome(case, expected, error=f"It raises {told(error, binding)}")
     written = tuple(text for text, place, old in zip(binding.parameters, places, before, strict=False) if not _same(place, old))
     try:
         got = _results(result, len(expected))
@@ -117,19 +117,19 @@ def _same(array: Any, old: Any) -> bool:
 def _results(result: Any, count: int) -> Results:
     """Return what a function gave as at most `count` arrays of numbers."""
     if result is None:
-        raise TypeError("it returns None: is a return missing?")
+        raise TypeError("It returns None: is a return missing?")
     several = isinstance(result, tuple) and (count > 1 or len(result) == 1)
     arrays = []
     for part in result if several else (result,):
         try:
             array = np.asarray(part)
         except ValueError:
-            raise ValueError("it returns lists whose lengths differ, and no array") from None
+            raise ValueError("It returns lists whose lengths differ, and no array") from None
         if array.dtype.kind not in "buif":
-            raise TypeError(f"it returns {type(part).__name__} of {array.dtype}, and no array of numbers")
+            raise TypeError(f"It returns {type(part).__name__} of {array.dtype}, and no array of numbers")
         arrays.append(array)
     if len(arrays) > count:
-        raise ValueError(f"it returns {len(arrays)} results in place of {count}")
+        raise ValueError(f"It returns {len(arrays)} results in place of {count}")
     return tuple(arrays)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from fastcnn import reference
 
 from .binding import Binding, bind
 from .cases import Case, cases_of
-from .causes import find_cause
-from .operations import Form, Operation, operation_of
+from .causes import Bug, Cause, find_cause
+from .gradients import of_forward
+from .layouts import find_layout
+from .operations import OPERATIONS, Form, Operation, Results, operation_of
 from .patterns import hints
 from .report import Verification
 from .running import Outcome, run
@@ -20,23 +24,82 @@ from .tables import BUGS
 #: After so many calls without an answer, no more are made.
 PATIENCE = 3
 
+_OTHER_FORWARD = Bug(
+    "of another forward",
+    "the gradient is right for fastcnn's forward operation, but not for the one given as forward, which computes something else",
+    lambda run: run,
+)
 
-def verify(function: Callable[..., Any], like: str | Callable[..., Any] | None = None) -> Verification:
-    """Run a function of one's own on chosen cases against `fastcnn.reference`, and tell in words what is right and what is wrong."""
+
+def verify(
+    function: Callable[..., Any], like: str | Callable[..., Any] | None = None, *, forward: Callable[..., Any] | None = None
+) -> Verification:
+    """Run a function of one's own on chosen cases against `fastcnn.reference`, and tell in words what is right and what is wrong.
+
+    Parameters
+    ----------
+    function : callable
+        A convolution, a pooling, a ReLU, a softmax, a gradient: anything with the signature of a kernel of fastcnn or of the tutorial, or of
+        less of it: without stride, padding or bias, of one image (H, W, C) or plane (H, W) in place of a batch. Parameters may have other
+        names that people give them, and then be in another order.
+    like : str or callable, optional
+        The operation that it should be; by default the one that its name means.
+    forward : callable, optional
+        For a gradient, the function that it should be the gradient of. What is right are then central differences of that.
+
+    Returns
+    -------
+    Verification
+        True if all is right. Printed, it says how many cases passed, the first that did not and how to repeat it, the cause, if the results
+        of all cases bear one out, what was not tested, and how fast the function is.
+
+    Raises
+    ------
+    ValueError
+        If neither `like` nor the function's name is that of an operation.
+    TypeError
+        If the function has a parameter that must be given and that is neither an array nor an option of the operation.
+
+    Notes
+    -----
+    A call that takes longer than a second is interrupted; but in threads other than the main one, and on Windows, it is waited for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def relu(x):
+    ...     return np.abs(x)
+    >>> verification = verify(relu)
+    >>> bool(verification), verification.passed, verification.count
+    (False, 0, 8)
+    >>> print(verification.cause)
+    negative numbers lose their sign: they must become 0.
+    """
     operation, asked = operation_of(function, like)
     binding = bind(function, operation)
     form = _form(binding, asked)
+    right = _right(operation, form) if forward is None else _right_for(operation, form, forward)
     cases, missing = cases_of(operation, form, binding.offered)
-    outcomes, refused = _run(binding, form, cases)
-    remarks = [f"Not tested: the option {name!r}, which nobody here knows." for name in binding.unknown]
+    outcomes, refused = _run(binding, right, cases)
     failed = [outcome for outcome in outcomes if not outcome.passed]
-    cause = find_cause(operation, form, outcomes, BUGS.get(operation.name, ())) if failed else None
+    cause = _cause(binding, form, outcomes, forward is not None) if failed else None
     seen = hints(outcomes) if failed and cause is None else []
-    return Verification(binding, form, outcomes, cause, seen, [*missing, *refused], remarks, compare_speed(binding, form))
+    remarks = list(_remarks(binding, outcomes))
+    return Verification(
+        binding, form, outcomes, cause, seen, [*missing, *refused], remarks, compare_speed(binding, form), forward is not None
+    )
 
 
-def _right(operation: Operation, form: Form, case: Case) -> tuple[Any, ...]:
-    return operation.call(operation.runner(reference), form, case.arrays(operation), case.options)
+def _right(operation: Operation, form: Form) -> Callable[[Case], Results]:
+    run_right = operation.runner(reference)
+    return lambda case: operation.call(run_right, form, case.arrays(operation), case.options)
+
+
+def _right_for(operation: Operation, form: Form, forward: Callable[..., Any]) -> Callable[[Case], Results]:
+    if operation.forward is None:
+        raise ValueError(f"forward is for gradients, and {operation.name} is none")
+    bound, right = bind(forward, OPERATIONS[operation.forward]), _right(operation, form)
+    return lambda case: of_forward(operation, bound, case, right(case))
 
 
 def _form(binding: Binding, asked: Form | None) -> Form:
@@ -45,7 +108,7 @@ def _form(binding: Binding, asked: Form | None) -> Form:
     answered: list[Form] = []
     for form in forms:
         cases, _ = cases_of(binding.operation, form, binding.offered)
-        outcomes = [run(binding, case, _right(binding.operation, form, case)) for case in cases[:3]]
+        outcomes, _ = _run(binding, _right(binding.operation, form), cases[:3])
         if any(outcome.passed for outcome in outcomes):
             return form
         if any(outcome.got is not None for outcome in outcomes):
@@ -53,16 +116,38 @@ def _form(binding: Binding, asked: Form | None) -> Form:
     return (answered or forms)[0]
 
 
-def _run(binding: Binding, form: Form, cases: Sequence[Case]) -> tuple[list[Outcome], list[str]]:
+def _run(binding: Binding, right: Callable[[Case], Results], cases: Sequence[Case]) -> tuple[list[Outcome], list[str]]:
     """Return what came of the cases, and which the function refuses though it offers the option."""
     outcomes: list[Outcome] = []
     refused = []
     for case in cases:
-        outcome = run(binding, case, _right(binding.operation, form, case))
-        if case.optional and outcome.error and not outcome.timed_out:
+        outcome = run(binding, case, right(case))
+        if outcome.got is None and (case.optional or _needs_number(binding, case)) and not outcome.timed_out:
             refused.append(case.title)
         else:
             outcomes.append(outcome)
         if sum(outcome.timed_out for outcome in outcomes) >= PATIENCE:
             break
     return outcomes, refused
+
+
+def _needs_number(binding: Binding, case: Case) -> bool:
+    return binding.by_name and "padding" in case.options
+
+
+def _cause(binding: Binding, form: Form, outcomes: Sequence[Outcome], own_forward: bool) -> Cause | None:
+    bugs = BUGS[binding.operation.name]
+    cause = find_cause(binding.operation, form, outcomes, (_OTHER_FORWARD, *bugs) if own_forward else bugs)
+    return cause or find_layout(binding, form, outcomes)
+
+
+def _remarks(binding: Binding, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Say what is no fault but worth knowing."""
+    if binding.unknown:
+        yield f"Left as they are: the options {', '.join(binding.unknown)}."
+    results = [outcome.got for outcome in outcomes if outcome.got is not None]
+    names = list(binding.operation.gives)
+    if results and len(results[0]) < len(names):
+        yield f"Not tested, for it is not returned: {', '.join(names[len(results[0]) :])}."
+    if any(got.dtype in (np.float16, np.float32) for outcome in outcomes if outcome.case.numbers == "plain" for got in outcome.got or ()):
+        yield "float64 is given, but the results are of fewer digits."
