@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 MOST_BYTES = 2_000_000
 WANTED = ("fastcnn/py.typed", "fastcnn/_core.pyi", "fastcnn/datasets/mnist_sample.npz", "fastcnn/datasets/mnist_sample.LICENSE.txt")
-ALLOWED = {".py", ".pyi", ".so", ".typed", ".npz", ".txt"}
+ALLOWED = {".py", ".pyi", ".so", ".typed", ".npz", ".txt", ".html", ".css", ".js"}
 
 
 def faults(path: str) -> list[str]:

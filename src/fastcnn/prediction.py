@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,39 @@ class Predictor(Layer):
         xs = self._check_inputs(x)
         _validate.not_empty(xs[0].shape, "x")
         return profiling.profile(self._built_graph(), [_validate.contiguous(each, np.float32) for each in xs], seconds)
+
+    def explain(self, x: Any, path: str | os.PathLike[str]) -> None:
+        """Write a page, one HTML file for any browser, that shows what every layer makes of one input, and each number's own numbers.
+
+        Parameters
+        ----------
+        x : array_like, shape (1, ...)
+            In the model's input shape; a list or a dictionary for several inputs.
+        path : path-like
+            Ends in ``.html``. A file that is there is replaced once the new one is whole.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For inputs or a path that do not fit, and for a model whose layers give more than 8,000,000 numbers for one input. Weights, and
+            then gradients, that do not fit beside them are left out, and the page says so.
+        OSError
+            For a path that cannot be written to.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from fastcnn import networks
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "page.html")
+        ...     networks.mnist_network().explain(np.zeros((1, 28, 28, 1)), path)
+        ...     os.path.getsize(path) < 5_000_000
+        True
+        """
+        from fastcnn.teaching import explorer
+
+        explorer.explain(self, x, path)
 
 
 def _spans(count: int, size: int) -> Iterator[slice]:

@@ -12,7 +12,7 @@ class Explorer {
   /** @param {Model} model with a run to show */
   constructor(model) {
     this.model = model;
-    this.layer = model.layers[Math.min(model.inputCount ?? 1, model.layers.length - 1)];
+    this.layer = model.layers.find(({ kind }) => kind !== "input") ?? model.layers[0];
     this.index = this.middle(0);
     this.inputMap = null;
     this.showsGradients = false;
@@ -154,6 +154,8 @@ class Explorer {
     this.gradientMost = gradient ? largest(gradient.data) : 0;
     this.updateLegend(gradient);
     const shown = Math.min(layout.maps, this.shownMaps);
+    $("maps").hidden = layout.maps === 1;
+    $("maps").parentElement.parentElement.classList.toggle("single", layout.maps === 1);
     this.makeMaps(shown, Boolean(gradient));
     const side = sideFor(layout, MAP_SIZE, 12);
     [...$("maps").children].forEach((button, map) => {

@@ -25,8 +25,8 @@ function cell(text, name = null) {
 }
 
 /** Rows of cells, `wide` of them in each, with their numbers in front. */
-function grid(cells, wide, corner) {
-  const head = [corner, ...Array.from({ length: wide }, (_, column) => String(column))];
+function grid(cells, wide) {
+  const head = ["row, column", ...Array.from({ length: wide }, (_, column) => String(column))];
   const rows = [];
   for (let start = 0; start < cells.length; start += wide) {
     rows.push(element("tr", {}, element("th", { scope: "row" }, String(start / wide)), ...cells.slice(start, start + wide)));
@@ -37,15 +37,15 @@ function grid(cells, wide, corner) {
 /** A patch of an input map times the kernel, number by number. */
 function patchTable(caption, taps, wide) {
   const cells = taps.map(({ inside, x, w, product }) => {
-    if (!inside) return element("td", { class: "outside" }, "outside: nothing × ", element("span", { class: "w" }, show(w)));
+    if (!inside) return element("td", { class: "outside" }, "outside");
     return element(
       "td",
       { class: product < 0 ? "below" : product > 0 ? "above" : "" },
-      element("span", { class: "x" }, show(x)), " × ", element("span", { class: "w" }, show(w)), " = ",
-      element("strong", { class: "product" }, show(product)),
+      element("span", { class: "x" }, show(x)), element("span", { class: "w" }, `× ${show(w)}`),
+      element("strong", { class: "product" }, `= ${show(product)}`),
     );
   });
-  const { head, rows } = grid(cells, wide, "row \\ column");
+  const { head, rows } = grid(cells, wide);
   return table(caption, head, rows);
 }
 
@@ -55,7 +55,7 @@ function windowTable(caption, taps, wide, winner) {
     if (!inside) return element("td", { class: "outside" }, "outside");
     return element("td", place === winner ? { class: "winner" } : {}, element("span", { class: "x" }, show(x)), place === winner ? " ★ largest" : "");
   });
-  const { head, rows } = grid(cells, wide, "row \\ column");
+  const { head, rows } = grid(cells, wide);
   return table(caption, head, rows);
 }
 
