@@ -50,12 +50,10 @@ def saliency(model: Model, x: Any, class_id: Any = None) -> Figure:
     >>> from fastcnn import networks, plots
     >>> figure = plots.saliency(networks.mnist_network(), np.zeros((28, 28, 1)), class_id=3)
     >>> figure.axes[1].get_title()
-    'what matters to 3'
+    'saliency for 3'
     """
     images, classes, names = _chosen(model, x, class_id)
-    return _beside(
-        images, attribution.saliency(model, images, classes), [f"what matters to {name}" for name in names], "size of the gradient"
-    )
+    return _beside(images, attribution.saliency(model, images, classes), [f"saliency for {name}" for name in names], "size of the gradient")
 
 
 @style.drawn
@@ -92,12 +90,12 @@ def grad_cam(model: Model, x: Any, layer: Layer | str | int | None = None, class
     >>> from fastcnn import networks, plots
     >>> figure = plots.grad_cam(networks.mnist_network(), np.zeros((28, 28, 1)), class_id=3)
     >>> figure.axes[1].get_title()
-    'what speaks for 3'
+    'Grad-CAM for 3'
     """
     images, classes, names = _chosen(model, x, class_id)
     maps = attribution.grad_cam(model, images, layer, classes)
     enlarged = _weights(images.shape[1], maps.shape[1]) @ maps @ _weights(images.shape[2], maps.shape[2]).T
-    return _beside(images, enlarged, [f"what speaks for {name}" for name in names], "weight of the region")
+    return _beside(images, enlarged, [f"Grad-CAM for {name}" for name in names], "weight of the region")
 
 
 def _chosen(model: Model, x: Any, class_id: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -116,15 +114,16 @@ def _weights(size: int, of: int) -> np.ndarray:
 
 def _beside(images: np.ndarray, maps: np.ndarray, titles: Sequence[str], label: str) -> Figure:
     """Draw each image, with a line around what is above half of its map's largest value, and the map beside it."""
-    figure, axes = style.panels(2 * len(images), columns=2 if len(images) == 1 else 4)
+    figure, axes = style.panels(2 * len(images), columns=2 if len(images) == 1 else 4, scaled=True)
     norm = style.pixel_limits(images)
     for place, (pixels, values, title) in enumerate(zip(images, maps, titles, strict=True)):
         left, right = axes[2 * place], axes[2 * place + 1]
         style.picture(left, pixels, "image", norm)
-        scale = style.limits(np.append(values, 0))
-        right.imshow(values, cmap=style.VALUES, norm=scale, interpolation="nearest")
+        of_map = style.limits(np.append(values, 0))
+        right.imshow(values, cmap=style.VALUES, norm=of_map, interpolation="nearest")
         right.set(xticks=[], yticks=[], title=title)
-        style.scale(figure, right, scale, style.VALUES, label)
+        style.scale(figure, right, of_map, style.VALUES, label)
         if values.max() > 0:
             style.contour(left, values, values.max() / 2)
+            left.set_xlabel("line: half of the maximum")
     return figure

@@ -56,14 +56,15 @@ def feature_maps(model: Model, x: Any, layer: Layer | str | int, *, count: int =
         raise ValueError(f"layer must give images (N, H, W, C), but {found.name!r} gives {values.shape}")
     images, height, width, channels = values.shape
     shown = min(count, channels)
-    figure, axes = style.panels(images * shown, columns=shown if images > 1 else min(shown, 8), side=style.TILE)
-    norm = style.limits(values[..., :shown])
-    for place, ax in enumerate(axes):
-        image, channel = divmod(place, shown)
-        style.cells(ax, values[image, :, :, channel], f"map {channel}", norm=norm, side=style.TILE)
-    figure.suptitle(f"What layer {found.name!r} gives: {height}×{width}, {_range('maps', shown, channels)}")
-    style.scale(figure, axes, norm, style.VALUES, "value")
-    return figure
+    planes = values[..., :shown].transpose(0, 3, 1, 2).reshape(-1, height, width)
+    return style.tiles(
+        planes,
+        [f"map {channel}" for channel in range(shown)] * images,
+        f"What layer {found.name!r} gives: {style.size_of((height, width))}, {_range('maps', shown, channels)}",
+        columns=shown if images > 1 else 8,
+        cmap=style.VALUES,
+        label="value",
+    )
 
 
 @style.drawn
@@ -103,13 +104,14 @@ def filters(layer: Conv2D, channel: int = 0, *, count: int = 16) -> Figure:
     height, width, channels, total = kernel.shape
     channel = _validate.integer(channel, "channel", 0, channels - 1)
     shown = min(_validate.integer(count, "count", 1), total)
-    figure, axes = style.panels(shown, columns=8, side=style.TILE)
-    norm = style.limits(kernel[:, :, channel, :shown], signed=True)
-    for place, ax in enumerate(axes):
-        style.cells(ax, kernel[:, :, channel, place], f"filter {place}", cmap=style.SIGNED, norm=norm, side=style.TILE)
-    figure.suptitle(f"Weights of {layer.name!r}: {height}×{width}, channel {channel} of {channels}, {_range('filters', shown, total)}")
-    style.scale(figure, axes, norm, style.SIGNED, "weight")
-    return figure
+    return style.tiles(
+        kernel[:, :, channel, :shown].transpose(2, 0, 1),
+        [f"filter {number}" for number in range(shown)],
+        f"Weights of {layer.name!r}: {style.size_of((height, width))}, channel {channel} of {channels}, {_range('filters', shown, total)}",
+        columns=8,
+        cmap=style.SIGNED,
+        label="weight",
+    )
 
 
 @style.drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from string import ascii_lowercase
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,9 @@ from numpy.typing import ArrayLike
 from fastcnn import _validate, ops
 from fastcnn._validate import IntOrPair
 from fastcnn.plots import style
+
+#: The most rows or columns of a map whose windows are framed.
+_FRAMED = 12
 
 
 @style.drawn
@@ -47,12 +51,12 @@ def image(image: ArrayLike, title: str = "Image") -> Figure:
     if not isinstance(title, str):
         raise TypeError(f"title must be a string, got {title!r} of type {type(title).__name__}")
     figure, (ax,) = style.panels(1, side=3.2)
-    label = f"{title} ({style.size_of((height, width))} pixels)"
+    style.headline(figure, f"{title} ({style.size_of((height, width))} pixels)")
     if channels == 1:
         norm = style.pixel_limits(pixels)
-        style.cells(ax, pixels[..., 0], label, cmap=style.PIXELS, norm=norm, side=3.2)
+        style.cells(ax, pixels[..., 0], cmap=style.PIXELS, norm=norm, side=3.2)
     else:
-        style.picture(ax, pixels, label)
+        style.picture(ax, pixels)
     return figure
 
 
@@ -103,7 +107,7 @@ def convolution_step(image: ArrayLike, kernel: ArrayLike, position: Sequence[int
     axes[3].set_xlabel(f"sum {total} + bias {_bracketed(shift)} = {result}")
     style.cells(axes[4], feature_map, f"Feature map ({style.size_of(feature_map.shape)})")
     style.outline(axes[4], row, column)
-    for ax, sign in zip(axes, ("", "×", "=", "→"), strict=False):
+    for ax, sign in zip(axes, "→×=→", strict=False):
         style.between(ax, sign)
     return figure
 
@@ -189,7 +193,7 @@ def relu(feature_map: ArrayLike) -> Figure:
 
 @style.drawn
 def max_pool(feature_map: ArrayLike, pool_size: IntOrPair = 2, stride: IntOrPair | None = None) -> Figure:
-    """Draw a max pooling: the windows, framed and lettered, the winner of each, and what is left.
+    """Draw a max pooling: the windows, framed and lettered where they begin, the winner of each, and what is left.
 
     Parameters
     ----------
@@ -211,22 +215,27 @@ def max_pool(feature_map: ArrayLike, pool_size: IntOrPair = 2, stride: IntOrPair
     >>> from fastcnn import plots
     >>> figure = plots.max_pool([[1, 2], [4, 3]])
     >>> [text.get_text() for text in figure.axes[1].texts]
-    ['4']
+    ['4', 'a']
     """
     before = style.plane(feature_map, "feature_map")
     pooled, winners = ops.max_pool2d(before, pool_size, stride, return_indices=True)
     size = _validate.pair(pool_size, "pool_size", 1)
     step = size if stride is None else _validate.pair(stride, "stride", 1)
     norm = style.limits(before)
+    letters = list(ascii_lowercase[: pooled.size]) if pooled.size <= len(ascii_lowercase) else [""] * pooled.size
+    begins = np.full(before.shape, "", "<U1")
+    begins[: pooled.shape[0] * step[0] : step[0], : pooled.shape[1] * step[1] : step[1]] = np.reshape(letters, pooled.shape)
+
     figure, (left, right) = style.panels(2, side=2.9)
-    style.cells(left, before, f"Before pooling ({style.size_of(before.shape)})", norm=norm, side=2.9)
-    style.cells(right, pooled, f"Maxima ({style.size_of(pooled.shape)})", norm=norm, side=2.9)
-    for row, column in product(*map(range, pooled.shape)):
-        style.outline(left, row * step[0], column * step[1], *size, color=style.INK, line=1.5)
-    for winner in np.unique(winners):
-        row, column = divmod(int(winner), before.shape[1])
-        style.outline(left, row + 0.08, column + 0.08, 0.84, 0.84)
-    left.set_xlabel(f"windows of {style.size_of(size)}, {style.size_of(step)} apart;\nframed: the largest value of each")
+    style.cells(left, before, f"Before pooling ({style.size_of(before.shape)})", norm=norm, side=2.9, corners=list(begins.flat))
+    style.cells(right, pooled, f"Maxima ({style.size_of(pooled.shape)})", norm=norm, side=2.9, corners=letters)
+    caption = f"windows of {style.size_of(size)}, {style.size_of(step)} apart"
+    if max(before.shape) <= _FRAMED:
+        caption += _frame_windows(left, pooled.shape, size, step)
+        for winner in np.unique(winners):
+            row, column = divmod(int(winner), before.shape[1])
+            style.outline(left, row + 0.08, column + 0.08, 0.84, 0.84)
+    left.set_xlabel(caption)
     style.between(left, "→")
     return figure
 
@@ -257,7 +266,8 @@ def flatten(feature_map: ArrayLike) -> Figure:
     """
     values = style.plane(feature_map, "feature_map")
     figure, (left, right) = style.panels(2, side=2.9)
-    style.cells(left, values, f"Map ({style.size_of(values.shape)})", side=2.9)
+    places = [str(place) for place in range(values.size)]
+    style.cells(left, values, f"Map ({style.size_of(values.shape)})", side=2.9, corners=places)
     _flattened(right, values, f"Vector ({values.size} numbers)")
     left.set_xlabel("read row by row")
     style.between(left, "→")
@@ -316,6 +326,14 @@ def _position(position: Sequence[int], shape: tuple[int, ...]) -> tuple[int, int
 
 def _bracketed(text: str) -> str:
     return f"({text})" if text.startswith("−") else text
+
+
+def _frame_windows(ax: Axes, count: tuple[int, ...], size: tuple[int, int], step: tuple[int, int]) -> str:
+    """Frame the windows of a pooling, or the first alone where they overlap; return what is to be said of it."""
+    apart = step[0] >= size[0] and step[1] >= size[1]
+    for row, column in product(*map(range, count)) if apart else ((0, 0),):
+        style.outline(ax, row * step[0], column * step[1], *size, color=style.INK, line=1.5)
+    return f"{'' if apart else '; framed: the first'};\nin orange: the largest value of each"
 
 
 def _convolution(

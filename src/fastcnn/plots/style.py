@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import io
+import math
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
@@ -34,20 +36,24 @@ INK, PALE = "#1a1a1a", "#dbe9f4"
 PIXELS, VALUES = "gray", "cividis"
 #: For weights: dark at both ends, so that the sign must be written, too.
 SIGNED = "PuOr_r"
+FONT = "DejaVu Sans"  # comes with matplotlib
 #: The side of a picture's panel, and of those in a grid of many, in inches.
 PANEL, TILE = 2.3, 1.35
 #: In points: text that is smaller is left out.
 _SMALLEST, _LARGEST = 6.0, 12.0
+#: The width, in inches, in which a title is read at ease.
+_NARROWEST = 3.2
 
 _STYLE: dict[str, Any] = {
     "axes.edgecolor": "#666666",
     "axes.labelsize": 9,
     "axes.titlesize": 10,
+    "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "figure.titlesize": 12,
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 9,
     "savefig.dpi": "figure",
     "text.color": INK,
@@ -76,34 +82,47 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return styled
 
 
-def panels(
-    count: int, *, columns: int | None = None, side: float = PANEL, widths: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` square panels of `side` inches, in rows of `columns`, and the panels; `widths` are in sides."""
+def panels(count: int, *, columns: int | None = None, side: float = PANEL, scaled: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` square panels of `side` inches, in rows of `columns`, and the panels; `scaled` leaves room for a scale."""
     columns = min(columns or count, count)
     rows = -(-count // columns)
-    figure = Picture(figsize=(side * (sum(widths) if widths else columns) * 1.1 + 0.3, side * rows * 1.12 + 0.55))
-    axes = list(figure.subplots(rows, columns, squeeze=False, width_ratios=widths).flat)
+    figure = Picture(figsize=(max(1.1 * side * columns, _NARROWEST) + 0.3 + 0.7 * scaled, 1.12 * side * rows + 0.55))
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
 
 
+def headline(figure: Figure, text: str) -> None:
+    """Write the title of a whole figure, in as many lines as it takes."""
+    figure.suptitle(wrapped(text, figure.get_figwidth()))
+
+
+def wrapped(text: str, width: float) -> str:
+    """Return a title of a figure in lines that are at most `width` inches long."""
+    return textwrap.fill(text, int(width / 0.11))
+
+
 # --- Numbers ---------------------------------------------------------------------------------------------------------------
 
 
-def numbers(values: ArrayLike) -> list[str]:
-    """Return values as text, all in one format, with real minus signs."""
-    array = np.asarray(values, np.float64).ravel()
+def number_format(values: ArrayLike) -> str:
+    """Return how to write values that belong together: as integers if they are, else with three digits of the largest."""
+    array = np.asarray(values, np.float64)
     finite = array[np.isfinite(array)]
-    largest = np.abs(finite).max(initial=0)
-    if np.array_equal(finite, finite.round()) and largest < 1e5:
-        form = ".0f"
-    elif 0.1 <= largest < 1e5:
-        form = f".{max(0, 2 - len(f'{largest:.0f}') // 2)}f"
-    else:
-        form = ".1e"
-    return [_signed(f"{value + 0.0:{form}}") for value in array]
+    largest = float(np.abs(finite).max(initial=0))
+    magnitude = math.floor(math.log10(largest)) if largest else 0
+    if magnitude < 5 and np.array_equal(finite, finite.round()):
+        return ".0f"
+    if -3 <= magnitude < 5:
+        return f".{max(0, 2 - magnitude) if magnitude >= 0 else 1 - magnitude}f"
+    return ".1e"
+
+
+def numbers(values: ArrayLike, form: str | None = None) -> list[str]:
+    """Return values as text, all in one format, with real minus signs."""
+    form = form or number_format(values)
+    return [_signed(f"{value:{form}}") for value in np.asarray(values, np.float64).flat]
 
 
 def _signed(text: str) -> str:
@@ -169,25 +188,48 @@ def cells(
     cmap: str = VALUES,
     norm: Normalize | None = None,
     side: float = PANEL,
+    form: str | None = None,
     texts: Sequence[str] | None = None,
+    corners: Sequence[str] | None = None,
 ) -> None:
-    """Draw a plane (H, W) in a panel of `side` inches: its values are written where there is room for them, or else the minus signs."""
+    """Draw a plane (H, W) in a panel of `side` inches.
+
+    Where there is room for them, the values are written (in the format `form`), or else the minus signs of `SIGNED` ones; `texts` are
+    written instead of the values, `corners` small and on the left.
+    """
     colors = matplotlib.colormaps[cmap]
     norm = norm or limits(values, signed=cmap == SIGNED)
     ax.imshow(values, cmap=colors, norm=norm, interpolation="nearest")
     ax.set(xticks=[], yticks=[], title=title)
     height, width = values.shape
     cell = 72 * 0.9 * side / max(height, width)
-    texts = numbers(values) if texts is None else texts
-    fit = 0.85 * cell / (0.62 * max(map(len, texts)))
-    if min(fit, 0.6 * cell) < _SMALLEST:
-        if cmap != SIGNED or cell < _SMALLEST:
+    if cell < _SMALLEST:
+        return
+    texts = numbers(values, form) if texts is None else texts
+    size = min(_LARGEST, 0.6 * cell, 0.85 * cell / (0.62 * max(1, *map(len, texts))))
+    if size < _SMALLEST:
+        if cmap != SIGNED:
             return
-        texts, fit = ["−" if value < 0 else "" for value in values.flat], cell
+        texts, size = ["−" if value < 0 else "" for value in values.flat], min(_LARGEST, cell)
     _separate(ax, height, width)
-    for (row, column), value, text in zip(np.ndindex(height, width), values.flat, texts, strict=True):
-        color = text_color(colors(norm(value)) if np.isfinite(value) else "white")
-        ax.text(column, row, text, ha="center", va="center", size=min(_LARGEST, fit, 0.6 * cell), color=color)
+    inks = [text_color(colors(norm(value)) if np.isfinite(value) else "white") for value in values.flat]
+    for (row, column), text, ink in zip(np.ndindex(height, width), texts, inks, strict=True):
+        ax.text(column, row, text, ha="center", va="center", size=size, color=ink)
+    if corners is not None and cell > 4 * _SMALLEST:
+        for (row, column), text, ink in zip(np.ndindex(height, width), corners, inks, strict=True):
+            ax.text(column - 0.34, row - 0.36, text, ha="left", va="top", size=7, style="italic", color=ink)
+
+
+def tiles(planes: np.ndarray, titles: Sequence[str], headline_text: str, *, columns: int, cmap: str, label: str) -> Figure:
+    """Return a figure of many planes (P, H, W), in the same colours and with numbers of the same format; `label` is what the scale says."""
+    figure, axes = panels(len(planes), columns=columns, side=TILE, scaled=True)
+    norm = limits(planes, signed=cmap == SIGNED)
+    form = number_format(planes)
+    for ax, values, title in zip(axes, planes, titles, strict=True):
+        cells(ax, values, title, cmap=cmap, norm=norm, side=TILE, form=form)
+    headline(figure, headline_text)
+    scale(figure, axes, norm, cmap, label)
+    return figure
 
 
 def _separate(ax: Axes, height: int, width: int) -> None:
@@ -218,7 +260,7 @@ def outline(
     ax: Axes, row: float, column: float, height: float = 1, width: float = 1, *, color: str = ACCENT, line: float = 2.5
 ) -> Rectangle:
     """Draw a frame around cells that is seen on any ground."""
-    frame = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, edgecolor=color, linewidth=line, zorder=3, clip_on=False)
+    frame = Rectangle((column - 0.5, row - 0.5), width, height, fill=False, edgecolor=color, linewidth=line, zorder=2.5, clip_on=False)
     frame.set_path_effects([patheffects.Stroke(linewidth=line + 2, foreground="white"), patheffects.Normal()])
     ax.add_patch(frame)
     return frame
@@ -230,9 +272,12 @@ def between(ax: Axes, sign: str) -> None:
 
 
 def contour(ax: Axes, values: np.ndarray, level: float) -> None:
-    """Draw a line around what is above `level`, one that is seen on any ground."""
-    lines = ax.contour(values, levels=[level], colors=[ACCENT], linewidths=2)
-    lines.set_path_effects([patheffects.Stroke(linewidth=4, foreground="white"), patheffects.Normal()])
+    """Draw a line around what is above `level`, closed at the edges, and seen on any ground."""
+    around = np.pad(values, 1, constant_values=level - abs(level))
+    places = np.arange(-1, max(around.shape) - 1)
+    lines = ax.contour(places[: around.shape[1]], places[: around.shape[0]], around, levels=[level], colors=[ACCENT], linewidths=2)
+    lines.set(path_effects=[patheffects.Stroke(linewidth=4, foreground="white"), patheffects.Normal()], clip_on=False)
+    ax.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
 
 
 def bars(ax: Axes, values: np.ndarray, title: str) -> None:

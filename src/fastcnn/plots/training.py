@@ -120,12 +120,12 @@ def predictions(model: Model, x: Any, y: ArrayLike | None = None, *, class_names
     for place, (ax, pixels) in enumerate(zip(axes, images, strict=True)):
         label = f"{names[best[place]]} ({f'{sure[place]:.0%}' if probable else style.number(sure[place])})"
         if truth is not None and truth[place] != best[place]:
-            label += f", not {names[truth[place]]}"
+            label += f"\nnot {names[truth[place]]}"
             style.outline(ax, 0, 0, *pixels.shape[:2], line=3)
         style.picture(ax, pixels, label, norm)
-    some = f"the first {len(images)} of {total:,}" if total > len(images) else "Predictions"
+    some = f" for the first {len(images)} of {total:,} images" if total > len(images) else ""
     verdict = "" if truth is None else f": {np.count_nonzero(truth == best)} of {len(images)} right"
-    figure.suptitle(f"{some}{verdict}".capitalize())
+    style.headline(figure, f"Predictions{some}{verdict}")
     return figure
 
 
@@ -155,7 +155,7 @@ def confusion_matrix(
     --------
     >>> from fastcnn import plots
     >>> figure = plots.confusion_matrix([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
-    >>> figure.axes[0].get_title()
+    >>> figure.get_suptitle()
     'Confusion matrix: 2 of 3 right (66.7%)'
     """
     counts = metrics.confusion_matrix(labels, predictions, num_classes)
@@ -167,12 +167,13 @@ def confusion_matrix(
     of_class = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, of_class, out=np.zeros(counts.shape), where=of_class > 0)
     norm = Normalize(0, 1)
-    side = min(7.0, 2.2 + 0.36 * classes)
-    figure, (ax,) = style.panels(1, side=side)
+    side = min(7.0, 1.6 + 0.38 * classes)
+    figure, (ax,) = style.panels(1, side=side, scaled=True)
     texts = [f"{count:,}" if count else "0" for count in counts.flat] if classes <= _WRITTEN_CLASSES else [""] * counts.size
-    style.cells(ax, shares, cmap=style.VALUES, norm=norm, side=side * 0.75, texts=texts)
+    style.cells(ax, shares, cmap=style.VALUES, norm=norm, side=side * 0.8, texts=texts)
     right = int(np.trace(counts))
-    ax.set(title=f"Confusion matrix: {right:,} of {total:,} right ({right / total:.1%})", xlabel="predicted class", ylabel="true class")
+    style.headline(figure, f"Confusion matrix: {right:,} of {total:,} right ({right / total:.1%})")
+    ax.set(xlabel="predicted class", ylabel="true class")
     if classes <= _WRITTEN_CLASSES:
         ax.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0)
         ax.set_yticks(range(classes), names)
