@@ -832,6 +832,17 @@ plots.saliency(model, x_test[:4])
 plots.grad_cam(model, x_test[:4], "conv2")
 
 # %% [markdown]
+# To look at every layer with the mouse, let `explain` write a page for a browser. Each number on it can be asked for the numbers that
+# it comes from. We only look at its size; give it a path of your own to keep it. (`fastcnn demo` opens such a page on which you draw a
+# digit.)
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    page = Path(folder) / "digit.html"
+    model.explain(digit, page)
+    print(f"{page.name}: {page.stat().st_size / 1e6:.2f} MB")
+
+# %% [markdown]
 # ## 8. To keep a model
 #
 # A file holds the layers, their weights and the state of the training. What comes back gives the same numbers, bit for bit.
@@ -884,9 +895,13 @@ for title, value in rows.items():
 #
 # ## Exercises
 #
+# Let `fastcnn.verify` look at each loop that you write, as in section 3.
+#
 # 1. Draw a third letter, a T. What must change in the network from scratch? Does it still read all letters at places that it never saw?
-# 2. Replace max pooling by average pooling in the network from scratch. Derive its gradient first, and check it.
-# 3. Give `conv2d` and `conv2d_backward` a `stride`. Which of the formulas change?
+# 2. Replace max pooling by average pooling in the network from scratch. Derive its gradient first, and check it by central differences.
+#    Call your functions `avg_pool2d` and `avg_pool2d_backward`, and `verify` will know what they should do.
+# 3. Give `conv2d` and `conv2d_backward` an argument `stride`. Which of the formulas change? `verify` tests strides once it sees the
+#    argument.
 # 4. Find out how many filters the letters need. Is one enough? From how many beginnings does it succeed?
 # 5. Replace `Flatten` and the hidden layer of the digits' model by `GlobalAveragePooling2D`. Measure its curve of shifts. Why is it
 #    flatter?
