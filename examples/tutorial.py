@@ -20,12 +20,12 @@
 # 3. a network in plain NumPy, with all its gradients, which learns its own filters;
 # 4. the same network on fast kernels;
 # 5. MNIST: training, testing, and looking for mistakes;
-# 6. how well a CNN really bears a shift, measured;
+# 6. how well a CNN really tolerates a shift, measured;
 # 7. what the filters see;
 # 8. saving, a comparison, and exercises.
 #
-# You need some Python, NumPy, and the idea of a derivative. Everything runs on a CPU in about a minute:
-# `pip install 'fastcnn[examples]'`.
+# You need some Python, NumPy, and the idea of a derivative. Everything runs on a CPU in about a minute: `pip install
+# 'fastcnn[examples]'`.
 
 # %%
 import tempfile
@@ -51,8 +51,8 @@ fastcnn.show_config()
 # %% [markdown]
 # ## 1. Two letters
 #
-# The first images are as small as they can be: an O and an X, drawn in 5 × 5 pixels on a sheet of 8 × 8. Ink is 1 and shown
-# white, paper is 0 and black. A letter may stand at any of 4 × 4 places on the sheet.
+# The first images are as small as they can be: an O and an X, drawn in 5 × 5 pixels on a sheet of 8 × 8. Ink is 1 and shown white,
+# paper is 0 and black. A letter may stand at any of 4 × 4 places on the sheet.
 
 # %%
 SHEET = 8
@@ -118,8 +118,8 @@ plt.show()
 #
 # $$y_{ij} = b + \sum_{u,v} w_{uv}\, x_{i+u,\,j+v}$$
 #
-# In mathematics this is a cross-correlation, since a convolution would turn the filter around first. Networks learn their filters, so the
-# difference does not matter, and the field says convolution.
+# In mathematics this is a cross-correlation, since a convolution would turn the filter around first. Networks learn their filters, so
+# the difference does not matter, and the field says convolution.
 #
 # Our filter answers to a stroke from the upper left to the lower right. We try it at two places of the X.
 
@@ -157,10 +157,11 @@ map_x
 display(plots.feature_map(letter_o, diagonal, bias), plots.feature_map(letter_x, diagonal, bias))
 
 # %% [markdown]
-# The map of the X has one bright diagonal. That of the O has weaker answers, at the two corners that run the same way.
+# The map of the X shows one diagonal, which breaks where the strokes cross. That of the O has weaker answers, at the two corners that
+# run the same way.
 #
-# Two settings change the map's size. The **stride** is how far the filter moves each time. **Padding** puts a border of zeros around the
-# image; with `"same"` and a stride of 1, the map is as large as the image.
+# Two settings change the map's size. The **stride** is how far the filter moves each time. **Padding** puts a border of zeros around
+# the image; with `"same"` and a stride of 1, the map is as large as the image.
 
 # %%
 for stride, padding in [(1, "valid"), (1, "same"), (2, "valid"), (2, "same")]:
@@ -170,8 +171,8 @@ for stride, padding in [(1, "valid"), (1, "same"), (2, "valid"), (2, "same")]:
 # %% [markdown]
 # ### ReLU
 #
-# An **activation function** makes the network more than one long sum. The rectified linear unit, $\max(0, y)$, keeps what is positive and
-# makes the rest 0: an answer is there, or it is not.
+# An **activation function** bends the response. Without one, several convolutions in a row would be no more than a single one. The
+# rectified linear unit, $\max(0, y)$, keeps what is positive and sets the rest to 0.
 
 
 # %%
@@ -184,9 +185,8 @@ plots.relu(map_x)
 # %% [markdown]
 # ### Max pooling
 #
-# Pooling keeps the largest answer of each window of 2 × 2. What is left is a quarter of the numbers. We know less exactly where the
-# answer
-# was, and that is the point: the stroke may move a little inside the window, and the output stays.
+# Pooling keeps the largest answer of each window of 2 × 2. What is left is a quarter of the numbers. We no longer know exactly where
+# the answer was, and that is the point: if the stroke moves a little inside the window, the output stays.
 
 # %%
 plots.max_pool(relu(map_x), 2)
@@ -213,12 +213,12 @@ display(plots.pipeline(letter_o, diagonal, bias), plots.pipeline(letter_x, diago
 # %% [markdown]
 # ## 3. A network from scratch
 #
-# Nobody told a network about diagonals. It finds its filters by **gradient descent**: it computes how the loss changes with each weight,
-# and moves each weight a little downhill. To learn a filter, we need the gradient of the convolution, and that of the pooling in front
-# of which it stands.
+# We chose the diagonal filter ourselves. A network finds its filters by **gradient descent**: it computes how the loss changes with
+# each weight, and moves each weight a little downhill. To learn a filter, we need the gradient of the convolution, and of everything
+# that comes after it.
 #
-# Our network: 4 filters of 3 × 3 → ReLU → max pooling 2 × 2 → flatten (36 numbers) → a hidden dense layer of 8 units with ReLU → 2 scores
-# → softmax. It works on a batch: $x$ has the shape (N, H, W, C), images first and channels last.
+# Our network: 4 filters of 3 × 3 → ReLU → max pooling 2 × 2 → flatten (36 numbers) → a hidden dense layer of 8 units with ReLU → 2
+# scores → softmax. It works on a batch: $x$ has the shape (N, H, W, C), images first and channels last.
 #
 # ### Forwards
 #
@@ -228,10 +228,9 @@ display(plots.pipeline(letter_o, diagonal, bias), plots.pipeline(letter_x, diago
 #
 # ### Backwards
 #
-# Let $L$ be the loss. Each layer is handed $\delta y = \partial L / \partial y$, how the loss changes with its output. It returns how the
-# loss changes with its input, $\delta x$, and with its weights. The chain rule says: go through all outputs that a number has a part
-# in, and
-# add up $\delta y$ times its factor there.
+# Let $L$ be the loss. Each layer receives $\delta y = \partial L / \partial y$, how the loss changes with its output. It returns how
+# the loss changes with its input, $\delta x$, and with its weights. The chain rule says: go through all outputs that a number has a
+# part in, and add up $\delta y$ times its factor there.
 #
 # - **The bias** $b_f$ is in each output of its filter, with the factor 1:
 #   $$\delta b_f = \sum_{n,i,j} \delta y_{nijf}$$
@@ -242,12 +241,11 @@ display(plots.pipeline(letter_o, diagonal, bias), plots.pipeline(letter_x, diago
 #   $$\delta x_{npqc} = \sum_{u,v,f} w_{uvcf}\; \delta y_{n,\,p-u,\,q-v,\,f}$$
 #   with $\delta y = 0$ beyond its borders. This is a convolution of $\delta y$ with the filter turned by 180°.
 # - **Max pooling** passes on only the winner of each window. To change another pixel a little changes nothing. So $\delta y$ goes to
-#   where
-#   the winner was, and 0 to the others.
+#   where the winner was, and 0 to the others.
 # - **ReLU** has the slope 1 where its output is positive, and 0 elsewhere.
 # - **A dense layer** $y = xW + b$: $\;\delta W = x^\top \delta y$, $\;\delta b = \sum_n \delta y_n$, $\;\delta x = \delta y\, W^\top$.
 # - **Softmax and cross-entropy** together: with probabilities $p_{nk}$ and the true class $t_n$, the loss is
-#   $-\frac1N \sum_n \log p_{n t_n}$, and its slope in the scores is $(p_{nk} - [k = t_n]) / N$.
+#   $-\frac1N \sum_n \log p_{n,t_n}$, and its slope with respect to the scores is $(p_{nk} - [k = t_n]) / N$.
 #
 # In code, each formula is a line or two. The loops go over the places of the window; NumPy does the sums inside.
 
@@ -331,8 +329,8 @@ def softmax_cross_entropy(scores, labels):
 
 # %% [markdown]
 # `fastcnn.verify` runs a function of one's own on cases that often go wrong (one pixel, odd sizes, equal pixels, large numbers),
-# compares it
-# with plain loops, and says what it found. We let it look at our functions; below is what it says of one that turns the filter around.
+# compares it with plain loops, and says what it found. We let it look at our functions; below is what it says of one that turns the
+# filter around.
 
 # %%
 for function in (conv2d, conv2d_backward, max_pool2d_backward, relu_backward, dense_backward, softmax_cross_entropy):
@@ -397,8 +395,8 @@ def loss_and_gradients(weights, x, labels, ops=by_hand):
 # %% [markdown]
 # ### Letters to learn from
 #
-# The letters at all 16 places make 32 images. Half of the places, as on a chessboard, are for training. The network never sees the other
-# half before the test.
+# The letters at all 16 places make 32 images. Half of the places, as on a chessboard, are for training. The network never sees the
+# other half before the test.
 
 # %%
 places = [(letter, row, column) for letter in STROKES for row in range(4) for column in range(4)]
@@ -451,9 +449,8 @@ for name, weight in checked.items():
     assert difference < 1e-6
 
 # %% [markdown]
-# The network's own input has no use for $\delta x$, so the check above did not touch it. In a deeper network the next convolution hands
-# it
-# down. We check it by itself, with any $\delta y$ at all.
+# The network's own input has no use for $\delta x$, so the check above did not touch it. In a deeper network it is what a layer passes
+# on to the layer before. We check it by itself, with an arbitrary $\delta y$.
 
 # %%
 small = rng.normal(size=(2, 5, 5, 3))
@@ -493,18 +490,19 @@ ax.set(xlabel="step", ylabel="cross-entropy", title="The network from scratch le
 plt.show()
 
 # %%
-unseen = np.flatnonzero(~seen)[[0, 3, 6, 8, 11, 14]]
+unseen = np.flatnonzero(~seen)
 probabilities = softmax(forward(trained, images[unseen])[0])
-figure, axes = plt.subplots(1, len(unseen), figsize=(11, 2.4), layout="constrained")
-for ax, image, p in zip(axes, images[unseen], probabilities, strict=True):
+figure, axes = plt.subplots(2, 8, figsize=(11, 3.4), layout="constrained")
+for ax, image, label, p in zip(axes.flat, images[unseen], labels[unseen], probabilities, strict=True):
     ax.imshow(image[..., 0], cmap="gray")
-    ax.set(title=f"{'OX'[p.argmax()]}  ({p.max():.0%})", xticks=[], yticks=[])
-figure.suptitle("Letters at places that were not in the training set")
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(f"{'OX'[p.argmax()]}, {p.max():.0%}", color="black" if p.argmax() == label else "red")
+figure.suptitle("Letters at places that were not in the training set; mistakes in red")
 plt.show()
 
 # %% [markdown]
-# Letters at places that were never seen are read less surely. The convolution finds a stroke anywhere, but the dense layers behind it read
-# the map place by place. Section 6 measures this on digits.
+# Letters at places that were never seen are read with less confidence. The convolution finds a stroke anywhere, but the dense layers
+# behind it read the map place by place. Section 6 measures this on digits.
 #
 # ### The filters have learnt
 #
@@ -525,8 +523,8 @@ print(f"mean change, as a share of the mean weight: {moved:.0%}")
 # %% [markdown]
 # ## 4. The same network on fast kernels
 #
-# `fastcnn` has kernels in C of the same names and with the same arguments as our functions. So the network stays as it is: only
-# `ops` changes.
+# `fastcnn` has kernels in C of the same names and with the same arguments as our functions. So the network stays as it is: only `ops`
+# changes.
 
 # %%
 loss, slow = loss_and_gradients(trained, images, labels)
@@ -539,9 +537,9 @@ fast_seconds = time.perf_counter() - begin
 print(f"300 steps: {hand_seconds:.2f} s by hand, {fast_seconds:.3f} s with fastcnn, {hand_seconds / fast_seconds:.0f} times as fast")
 
 # %% [markdown]
-# The letters are tiny, and much of that time is Python's. On images of a usual size the arithmetic counts. Here is one layer: 8 images of
-# 28 × 28 with 8 channels, 16 filters. "Loops" are the plain Python loops of `fastcnn.reference`, which say what each kernel means; they
-# get one image, and are counted eight times.
+# The letters are tiny, and much of that time is Python's. On images of a usual size the arithmetic counts. Here is one layer: 8 images
+# of 28 × 28 with 8 channels, 16 filters. "Loops" are the plain Python loops of `fastcnn.reference`, which say what each kernel means;
+# they are timed on one image, and the time is multiplied by eight.
 
 # %%
 x = rng.standard_normal((8, 28, 28, 8), dtype=np.float32)
@@ -588,14 +586,13 @@ for title, frozen in {"filters learn": (), "filters frozen": ("filters", "filter
     )
 
 # %% [markdown]
-# Random filters do surprisingly well on two letters, as the dense layers learn to make something of them; learnt ones do better. A
-# network
-# with frozen filters that hand on nothing but zeros cannot learn at all.
+# Random filters do surprisingly well on two letters, as the dense layers learn to use them. Learnt filters do better. And where frozen
+# filters pass on nothing but zeros, a network cannot learn at all.
 #
 # ## 5. Handwritten digits
 #
-# MNIST has 70,000 images of digits, 28 × 28 pixels. The notebook takes all of them where it finds them
-# (`fastcnn.datasets.mnist.find` says where it looks), or else the 6,000 that are part of the package.
+# MNIST has 70,000 images of digits, 28 × 28 pixels. The notebook takes all of them where it finds them (`fastcnn.datasets.mnist.find`
+# says where it looks), or else the 6,000 that are part of the package.
 
 # %%
 found = mnist.find()
@@ -619,8 +616,7 @@ plt.show()
 # ### The model
 #
 # Three convolutions, each with more to look at than the one before. After the second pooling a pixel of the map has seen 10 × 10 pixels
-# of
-# the image. **Dropout** silences half of the hidden units at random in each training step, so that none relies on a few others.
+# of the image. **Dropout** silences half of the hidden units at random in each training step, so that none relies on a few others.
 
 
 # %%
@@ -665,9 +661,8 @@ print(f"{cnn_seconds:.1f} s")
 
 # %% [markdown]
 # The curves tell how it went. A training loss that falls while the validation loss rises would mean **overfitting**: the network learns
-# its
-# examples by heart. Here the training curve is the worse of the two for long, since dropout works in training alone, and since each
-# point of it is a mean over an epoch in which the network still got better.
+# its examples by heart. If the training curve is the worse of the two, that is no mistake: dropout is active in training only, and each
+# point is a mean over an epoch during which the network still improved.
 
 # %%
 plots.history(history)
@@ -679,7 +674,7 @@ plots.history(history)
 
 # %%
 test_loss, test_accuracy = model.evaluate(x_test, y_test, verbose=0)
-print(f"{test_accuracy:.2%} of {len(x_test):,} test digits are read rightly; the loss is {test_loss:.4f}")
+print(f"{test_accuracy:.2%} of {len(x_test):,} test digits are read correctly; the loss is {test_loss:.4f}")
 predictions = model.predict(x_test, verbose=0)
 plots.predictions(model, x_test[:20], y_test[:20])
 
@@ -700,21 +695,20 @@ surest = wrong[np.argsort(-predictions[wrong].max(axis=1))][:10]
 plots.predictions(model, x_test[surest], y_test[surest])
 
 # %% [markdown]
-# ## 6. How well does it bear a shift?
+# ## 6. How well does it tolerate a shift?
 #
-# It is often said that CNNs do not mind where things are. That is half true, and we can measure it. A convolution is **equivariant**: if
-# the image moves, the map moves along. Each 2 × 2 pooling forgives a pixel or so. But the dense layers at the end read the map place by
-# place.
+# It is often said that CNNs do not mind where things are. That is half true, and we can measure it. A convolution is **equivariant**:
+# if the image moves, the map moves along. Each 2 × 2 pooling forgives a pixel or so. But the dense layers at the end read the map place
+# by place.
 #
 # A fair comparison needs networks that read digits in the middle equally well. So we train four:
 #
 # - a **dense** network of about as many parameters;
-# - a CNN that is **stopped** once it reads the unmoved test digits as well as the dense network does (we match the two on the very digits
-#   of the comparison, and claim nothing about its skill in the middle);
+# - a CNN that is **stopped** once it reads the unmoved test digits as well as the dense network does (we match the two on the very
+#   digits of the comparison, and claim nothing about its skill in the middle);
 # - the **CNN** from above, trained to the end;
 # - the same CNN trained on **moved** digits: `RandomTranslation` shifts each training image by up to 4 pixels, anew in each epoch.
-#   There is more to
-#   learn from these, so it gets twice as many epochs.
+#   There is more to learn from these, so it gets twice as many epochs.
 
 # %%
 held_back = len(x_train) // 10
@@ -756,6 +750,11 @@ def shifted(images, down, right):
     return moved
 
 
+# The map moves along: equivariance.
+kernel = model.get_layer("conv1").get_weights()[0]
+y, y_moved = (fastcnn.conv2d(images, kernel) for images in (x_test[:8], shifted(x_test[:8], 0, 1)))
+assert np.allclose(y_moved[:, :, 1:], y[:, :, :-1], atol=1e-6)
+
 contenders = {"dense": dense_model, "CNN, stopped": stopped, "CNN": model, "CNN, moved digits": moved_model}
 shifts = range(6)
 curves = {}
@@ -785,9 +784,8 @@ plt.show()
 #
 # - All networks that saw only centred digits get worse with the shift. None is invariant.
 # - At equal skill in the middle, compare the first two lines: that difference is what convolution and pooling bring.
-# - The largest gain comes from the data. Where shifts matter, show the network shifted images. And up to 4 pixels nothing was cut off:
-#   these
-#   digits are all there, only somewhere else.
+# - The largest gain comes from the data. Where shifts matter, show the network shifted images. Up to 4 pixels hardly any ink leaves the
+#   image: the digits are still there, only somewhere else.
 #
 # ## 7. What the filters see
 #
@@ -816,17 +814,15 @@ display(*(plots.feature_maps(model, digit, name) for name in ("conv1", "conv2", 
 plots.filters(model.get_layer("conv1"))
 
 # %% [markdown]
-# Gradients tell more than training steps. The gradient of a digit's score in the **pixels** is a **saliency map**: where would a little
-# ink
-# change the score most?
+# Gradients are good for more than training. The gradient of a digit's score with respect to the **pixels** is a **saliency map**: where
+# would a little ink change the score most?
 
 # %%
 plots.saliency(model, x_test[:4])
 
 # %% [markdown]
 # **Grad-CAM** asks the same of the maps of a layer: it weights each map by its mean gradient and adds them up. What is left above 0
-# speaks
-# for the digit. It is coarse, as the maps are; treat both pictures as hints, not as proofs.
+# speaks for the digit. It is coarse, as the maps are; treat both pictures as hints, not as proofs.
 
 # %%
 plots.grad_cam(model, x_test[:4], "conv2")
@@ -882,16 +878,16 @@ for title, value in rows.items():
     print(f"{title:<28}{value('dense'):>10}{value('CNN'):>10}")
 
 # %% [markdown]
-# The convolutional network makes fewer mistakes with about as many parameters, and bears small shifts better. It pays in arithmetic: each
-# weight of a filter is used at every place of the image.
+# The convolutional network makes fewer mistakes with about as many parameters, and tolerates small shifts better. It pays in
+# arithmetic: each weight of a filter is used at every place of the image.
 #
-# What to take along:
+# What to remember:
 #
 # - **Small filters** of 3 × 3, in several layers; pooling between them makes the maps smaller and each answer less tied to its place.
-# - **Weights are shared** over all places, so they are few, and one example teaches them for everywhere.
+# - **Weights are shared** over all places, so they are few, and what is learnt at one place holds everywhere.
 # - **Check gradients** by central differences before you trust them.
 # - **Hold data back**, watch the validation loss, and look at the mistakes, not only at the accuracy.
-# - **Show it what it will meet**: augmentation did more for shifts than the architecture.
+# - **Show it what it will meet**: training on moved digits did more for shifts than the architecture.
 #
 # ## Exercises
 #
@@ -902,7 +898,7 @@ for title, value in rows.items():
 #    Call your functions `avg_pool2d` and `avg_pool2d_backward`, and `verify` will know what they should do.
 # 3. Give `conv2d` and `conv2d_backward` an argument `stride`. Which of the formulas change? `verify` tests strides once it sees the
 #    argument.
-# 4. Find out how many filters the letters need. Is one enough? From how many beginnings does it succeed?
+# 4. Find out how many filters the letters need. Is one enough? How often does training succeed from random beginnings?
 # 5. Replace `Flatten` and the hidden layer of the digits' model by `GlobalAveragePooling2D`. Measure its curve of shifts. Why is it
 #    flatter?
 # 6. Train the digits' model without dropout and with 200 digits only. What do the curves of `plots.history` look like?
