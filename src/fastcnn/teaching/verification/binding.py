@@ -55,12 +55,14 @@ class Binding:
         names = {name for name, _ in self.parameters.values()}
         if "indices" in names:
             names |= self.operation.options.keys()
+        if any(name == "padding" and isinstance(parameter.default, str) for name, parameter in self.parameters.values()):
+            names.add("padding by name")
         return names | (self.operation.takes.keys() - {"b"})
 
     @property
-    def by_name(self) -> bool:
-        """Whether the padding is meant to be a rule's name."""
-        return any(name == "padding" and isinstance(parameter.default, str) for name, parameter in self.parameters.values())
+    def required(self) -> set[str]:
+        """The arrays and options that must be given."""
+        return {name for name, parameter in self.parameters.values() if parameter.default is inspect.Parameter.empty}
 
     def texts(self, case: Case) -> list[str]:
         """Return the arguments of the call as Python text."""
@@ -97,7 +99,7 @@ class Binding:
             if given and (parameter.default == usual or parameter.default in _NOTHING.get(name, (None,))):
                 return None
             return repr(case.options.get("pool_size", 2) if usual is None and name == "stride" else usual)
-        return None if given else "0.0"  # a bias that must be given, in a case without
+        return None
 
 
 def bind(function: Callable[..., Any], operation: Operation) -> Binding:

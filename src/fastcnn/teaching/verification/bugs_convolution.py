@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,21 +34,30 @@ def _bias(change: Any) -> Any:
     return before(lambda b=None, **rest: {} if b is None else {"b": change(b, rest["w"])})
 
 
-def _kept(*places: Any) -> Any:
-    """Return a twin of which only the weights at these indices of (KH, KW, C) count."""
+def _kept(*places: slice) -> Callable[[Run], Run]:
+    """Return a twin of which only the taps at these indices of (KH, KW, C) count; a NaN under another tap is not seen."""
 
-    def change(w: np.ndarray) -> np.ndarray:
-        kept = np.zeros(w.shape)
-        kept[places] = w[places]
-        return kept
+    def twin(run: Run) -> Run:
+        def partial(**arguments: Any) -> Results:
+            x, w = arguments["x"].astype(np.float64), arguments["w"]
+            mask = np.zeros(w.shape)
+            mask[places] = 1
+            seen = run(**{**arguments, "x": np.isnan(x) * 1.0, "w": mask, "b": None})[0] > 0
+            (y,) = run(**{**arguments, "x": np.nan_to_num(x), "w": w * mask})
+            return (np.where(seen, np.nan, y),)
 
-    return _weights(change)
+        return partial
+
+    return twin
 
 
-def _lost(w: np.ndarray, index: int) -> np.ndarray:
-    w = w.copy()
-    w[index] = w[:, index] = 0
-    return w
+def _transposed(w: np.ndarray) -> np.ndarray:
+    """Return w.T, as windows times it make it: if it is a row or a column, NumPy multiplies every pixel by every weight."""
+    if 1 in w.shape[:2]:
+        return np.broadcast_to(w.sum(axis=(0, 1)), w.shape)
+    if w.shape[0] != w.shape[1]:
+        raise ValueError("window and kernel have other shapes")
+    return w.swapaxes(0, 1)
 
 
 def _scaled(share: Any) -> Any:
@@ -93,7 +103,7 @@ KERNEL_BUGS = (
     ),
     Bug("kernel upside down", "the kernel is flipped upside down: its rows are used from last to first", _weights(lambda w: w[::-1])),
     Bug("kernel mirrored", "the kernel is mirrored: its columns are used from last to first", _weights(lambda w: w[:, ::-1])),
-    Bug("kernel transposed", "the kernel's rows and columns are exchanged", _weights(lambda w: w.swapaxes(0, 1))),
+    Bug("kernel transposed", "the kernel's rows and columns are exchanged", _weights(_transposed)),
     Bug(
         "filters and channels exchanged",
         "channels and filters of the weights are exchanged: they are (KH, KW, channels, filters)",
@@ -105,12 +115,12 @@ BIAS_BUGS = (
     Bug("bias missing", "the bias is missing", _bias(lambda b, w: b * 0)),
     Bug(
         "bias once per tap",
-        "the bias is added once per tap of the kernel: it belongs to the whole sum, once",
+        "the bias is added in the loop over the window, to each product: it belongs to the whole sum, once",
         _bias(lambda b, w: b * w[..., 0].size),
     ),
     Bug(
-        "bias once per pixel",
-        "the bias is added once per pixel of the window: it belongs to the whole sum, once",
+        "bias once per tap",
+        "the bias is added in the loop over the window, to each product: it belongs to the whole sum, once",
         _bias(lambda b, w: b * w[..., 0, 0].size),
     ),
     Bug(
@@ -153,9 +163,15 @@ CONVOLUTION_BUGS = (
         _kept(slice(0, 1)),
     ),
     Bug(
-        "last taps missing", "the last row and column of the kernel are not used: a range ends too early", _weights(lambda w: _lost(w, -1))
+        "last taps missing",
+        "the last row and column of the kernel are not used: a range ends too early",
+        _kept(slice(None, -1), slice(None, -1)),
     ),
-    Bug("first taps missing", "the first row and column of the kernel are not used: a range starts at 1", _weights(lambda w: _lost(w, 0))),
+    Bug(
+        "first taps missing",
+        "the first row and column of the kernel are not used: a range starts at 1",
+        _kept(slice(1, None), slice(1, None)),
+    ),
     Bug("mean of the window", "the products are averaged: they must be summed", _scaled(lambda shape: 1 / np.prod(shape[:3]))),
     Bug("mean over the channels", "the channels are averaged: they must be summed", _scaled(lambda shape: 1 / shape[2])),
     Bug("sum not set back", "the sum is not set back to 0 between windows: each result has all those before it in it", _running_sum),

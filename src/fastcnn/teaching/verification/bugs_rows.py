@@ -26,7 +26,7 @@ DENSE_BUGS = (
 
 RELU_BUGS = (
     Bug("nothing done", "the input comes back as it is", instead(lambda x: x)),
-    Bug("absolute value", "negative numbers lose their sign: they must become 0", instead(np.abs)),
+    Bug("absolute value", "negative numbers lose their sign: they must become 0", instead(lambda x: np.abs(x))),
     Bug(
         "the wrong half",
         "negative numbers are kept and positive ones become 0: it must be the other way round",

@@ -139,7 +139,7 @@ PLACE_BUGS = (
     Bug("padding ignored", "the padding is ignored", before(lambda **_: {"padding": ((0, 0), (0, 0))})),
     Bug(
         "padding before alone",
-        "the padding is put before the image alone, above and to the left: it belongs on both sides",
+        "the padding is put before the image alone, above and to the left, or the result's length counts it once: it is on both sides",
         _padding(lambda before, after: (before, 0)),
     ),
     Bug(
@@ -216,6 +216,11 @@ WINDOW_BUGS = (
         _sized(lambda length, span, stride, padding: (length - span + 1) // stride),
     ),
     Bug(
+        "size of the image",
+        "the result is made as large as the image, and what no window fills stays 0: its length is (length - window) // stride + 1",
+        _sized(lambda length, span, stride, padding: length - padding),
+    ),
+    Bug(
         "length over stride",
         "the result's length is computed as length // stride, without regard to the window: it is (length - window) // stride + 1",
         _sized(lambda length, span, stride, padding: length // stride),
@@ -224,16 +229,6 @@ WINDOW_BUGS = (
         "size without the stride",
         "the result's length is computed without the stride, so that zeros are left at its end: it is (length - window) // stride + 1",
         _sized(lambda length, span, stride, padding: length - span + 1),
-    ),
-    Bug(
-        "size of the image",
-        "the result is made as large as the image, and what no window fills stays 0: its length is (length - window) // stride + 1",
-        _sized(lambda length, span, stride, padding: length - padding),
-    ),
-    Bug(
-        "size with padding on one side",
-        "the result's length counts the padding on one side: it is (length + 2 * padding - window) // stride + 1",
-        _sized(lambda length, span, stride, padding: (length - padding // 2 - span) // stride + 1),
     ),
     Bug(
         "size without the padding",

@@ -7,7 +7,7 @@ in binary, so that sums are exact; what pooling reads has no two equal pixels un
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -81,25 +81,39 @@ def numbers(shape: Shape, kind: str, step: int) -> str:
     return f"{text}.reshape{shape}" if text.endswith(")") else f"({text}).reshape{shape}"
 
 
-def cases_of(operation: Operation, form: Form, offered: set[str], specs: Iterable[Spec] | None = None) -> tuple[list[Case], list[str]]:
-    """Return the cases of an operation in a form, for a function that offers some arrays and options, and what it lacks for others."""
+def cases_of(
+    operation: Operation, form: Form, offered: set[str], required: set[str], specs: Iterable[Spec] | None = None
+) -> tuple[list[Case], list[str]]:
+    """Return the cases of an operation in a form, for a function that offers some arrays and options, and what it lacks for others.
+
+    A bias is in cases about it; in all cases if it is among what the function requires.
+    """
     cases: dict[tuple[str, ...], Case] = {}
     missing: dict[str, None] = {}
     for spec in specs_of(operation) if specs is None else specs:
-        lacks = (spec.needs | {name for name, value in spec.options.items() if value != operation.options.get(name)}) - offered
+        options = dict(spec.options)
+        if "stride" not in offered and options.get("stride") == options.get("pool_size"):
+            options.pop("stride", None)
+        if "padding by name" in offered and not isinstance(options.get("padding", ""), str):
+            missing["padding in pixels"] = None
+            continue
+        lacks = (spec.needs | {name for name, value in options.items() if value != operation.options.get(name)}) - offered
         missing |= dict.fromkeys(sorted(lacks & (operation.options.keys() | {"b"})))
         if not lacks:
-            case = _case(operation, form, spec, offered)
+            case = _case(operation, form, replace(spec, options=options), offered, required)
             cases.setdefault((*case.texts.values(), repr(case.options)), case)
     return sorted(cases.values(), key=lambda case: case.optional), list(missing)
 
 
-def _case(operation: Operation, form: Form, spec: Spec, offered: set[str]) -> Case:
+def _case(operation: Operation, form: Form, spec: Spec, offered: set[str], required: set[str]) -> Case:
     shapes = {name: shape for name, shape in spec.shapes.items() if name in operation.takes and (name != "b" or "b" in offered)}
     if operation.forward:
         shapes |= {name: _forward_shape(operation.forward, spec) for name in ("dy", "cols") if name in operation.takes}
     shapes = {name: form.shape(shapes[name], axes) for name, axes in operation.takes.items() if name in shapes}
     texts = {name: numbers(shape, _kind(name, spec.numbers), _STEPS.get(name, 1)) for name, shape in shapes.items()}
+    if "b" in required - texts.keys():
+        count = prod(form.shape(_forward_shape(operation.name, spec)[-1:], operation.takes["b"]))
+        texts["b"] = f"np.zeros({count})" if form.shape((count,), operation.takes["b"]) else "0.0"
     for name, derive in operation.derived.items():
         texts[name] = derive(texts, spec.options, shapes["x"])
     return Case(spec.title, texts, spec.options, spec.numbers, spec.optional, sum(map(prod, shapes.values())))

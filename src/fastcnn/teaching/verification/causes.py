@@ -70,8 +70,8 @@ def instead(compute: Callable[..., Any]) -> Callable[[Run], Run]:
     return lambda run: lambda **arguments: (np.asarray(compute(**arguments)),)
 
 
-def find_cause(operation: Operation, form: Form, outcomes: Sequence[Outcome], bugs: Sequence[Bug]) -> Cause | None:
-    """Return the bug, or else the two bugs, that the function's results bear out; None if there are none in the table.
+def find_cause(operation: Operation, form: Form, outcomes: Sequence[Outcome], bugs: Sequence[Bug], together: int = 1) -> Cause | None:
+    """Return the bug, or the bugs of which so many are at work together, that all results bear out; None if the table has none.
 
     The failing cases come first, the smallest at the head: most hypotheses are done with after one.
     """
@@ -85,11 +85,12 @@ def find_cause(operation: Operation, form: Form, outcomes: Sequence[Outcome], bu
         run = functools.reduce(lambda inner, bug: bug.twin(inner), tried, right)
         return all(_gave(operation, form, run, outcome) for outcome in ran)
 
-    single = [bug for bug in bugs if borne_out((bug,))]
-    if single:
-        return Cause((single[0],), tuple(single[1:3]))
-    pair = next((pair for pair in permutations(bugs, 2) if borne_out(pair)), None)
-    return pair and Cause(pair)
+    found = filter(borne_out, permutations(bugs, together))
+    if together > 1:
+        return next(map(Cause, found), None)
+    sentences = {bug.sentence: bug for (bug,) in found}
+    alike = tuple(sentences.values())
+    return Cause(alike[:1], alike[1:3]) if alike else None
 
 
 def _gave(operation: Operation, form: Form, run: Run, outcome: Outcome) -> bool:

@@ -20,7 +20,6 @@ _LAYOUTS: tuple[tuple[Mapping[str, str], str], ...] = (
     ({"NHWC": "NCHW", "NHWF": "NFHW"}, "images (N, C, H, W), channels first"),
     ({"KLCF": "FCKL"}, "weights (F, C, KH, KW)"),
     ({"KLCF": "FKLC"}, "weights (F, KH, KW, C)"),
-    ({"DU": "UD"}, "weights (outputs, inputs), as PyTorch has them"),
 )
 
 
@@ -31,9 +30,7 @@ def find_layout(binding: Binding, form: Form, outcomes: Sequence[Outcome]) -> Ca
         if layout.keys() & {*operation.takes.values(), *operation.gives.values()} and all(
             _passes(binding, form, outcome, layout) for outcome in outcomes
         ):
-            sentence = (
-                f"the layout is another: all is right with {words}; fastcnn has images (N, H, W, C), weights (KH, KW, C, F) or (D, U)"
-            )
+            sentence = f"the layout is another: all is right with {words}; fastcnn has images (N, H, W, C), weights (KH, KW, C, F)"
             return Cause((Bug("layout", sentence, lambda run: run),))
     return None
 

@@ -56,11 +56,11 @@ def _about_numbers(outcomes: Sequence[Outcome]) -> Iterator[str]:
         return
     offsets = np.concatenate([(got - expected).ravel() for got, expected, _ in pairs])
     right = np.concatenate([expected.ravel() for _, expected, _ in pairs])
-    if len(offsets) > 1 and np.allclose(offsets, offsets[0]):
-        yield f"all wrong results are off by the same: {offsets[0]:.6g}"
-    factors = np.concatenate([got.ravel() for got, _, _ in pairs])[right != 0] / right[right != 0]
-    if len(factors) > 1 and np.allclose(factors, factors[0]):
-        yield f"all wrong results are the right ones times {factors[0]:.6g}"
+    if len(offsets) > 1 and offsets[0] and np.allclose(offsets, offsets[0]):
+        yield f"all numbers of the wrong results are off by the same: {offsets[0]:.6g}"
+    factor = (offsets + right) @ right / (right @ right or 1)
+    if len(right) > 1 and np.allclose(offsets + right, factor * right):
+        yield f"the wrong results are the right ones times {factor:.6g}"
     if all((expected[wrong] < 0).all() for _, expected, wrong in pairs) and any((expected > 0).any() for _, expected, _ in pairs):
         yield "only results that should be negative are wrong"
     if all(_at_border(wrong) for _, _, wrong in pairs):

@@ -24,7 +24,7 @@ def compare_speed(binding: Binding, form: Form) -> str:
     operation, sentence = binding.operation, ""
     for edge in EDGES:
         spec = timing_spec(operation, edge)
-        cases, _ = cases_of(operation, form, binding.offered, [spec])
+        cases, _ = cases_of(operation, form, binding.offered, binding.required, [spec])
         if not cases:
             return sentence
         arrays, fast = cases[0].arrays(operation), operation.runner(fastcnn)

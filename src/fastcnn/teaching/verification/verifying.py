@@ -23,6 +23,8 @@ from .tables import BUGS
 
 #: After so many calls without an answer, no more are made.
 PATIENCE = 3
+#: How many cases say which form of an operation a function takes.
+TRIALS = 4
 
 _OTHER_FORWARD = Bug(
     "of another forward",
@@ -32,20 +34,26 @@ _OTHER_FORWARD = Bug(
 
 
 def verify(
-    function: Callable[..., Any], like: str | Callable[..., Any] | None = None, *, forward: Callable[..., Any] | None = None
+    function: Callable[..., Any],
+    like: str | Callable[..., Any] | None = None,
+    *,
+    forward: Callable[..., Any] | None = None,
+    nan: bool = True,
 ) -> Verification:
     """Run a function of one's own on chosen cases against `fastcnn.reference`, and tell in words what is right and what is wrong.
 
     Parameters
     ----------
     function : callable
-        A convolution, a pooling, a ReLU, a softmax, a gradient: anything with the signature of a kernel of fastcnn or of the tutorial, or of
-        less of it: without stride, padding or bias, of one image (H, W, C) or plane (H, W) in place of a batch. Parameters may have other
-        names that people give them, and then be in another order.
+        A convolution, a pooling, a ReLU, a softmax, a gradient: anything with the signature of a kernel of fastcnn, or of the tutorial,
+        or less of it: without stride, padding or bias, of one image (H, W, C) or plane (H, W) in place of a batch. Parameters may have
+        other names that people give them, and then be in another order.
     like : str or callable, optional
         The operation that it should be; by default the one that its name means.
     forward : callable, optional
         For a gradient, the function that it should be the gradient of. What is right are then central differences of that.
+    nan : bool
+        Whether NaN is tried as well. It must come out as NaN, which comparisons in loops rarely see to.
 
     Returns
     -------
@@ -79,12 +87,14 @@ def verify(
     binding = bind(function, operation)
     form = _form(binding, asked)
     right = _right(operation, form) if forward is None else _right_for(operation, form, forward)
-    cases, missing = cases_of(operation, form, binding.offered)
+    cases, missing = cases_of(operation, form, binding.offered, binding.required)
+    if not nan:
+        cases, missing = [case for case in cases if case.numbers != "nan"], [*missing, "NaN"]
     outcomes, refused = _run(binding, right, cases)
     failed = [outcome for outcome in outcomes if not outcome.passed]
     cause = _cause(binding, form, outcomes, forward is not None) if failed else None
     seen = hints(outcomes) if failed and cause is None else []
-    remarks = list(_remarks(binding, outcomes))
+    remarks = list(_remarks(binding, form, outcomes))
     return Verification(
         binding, form, outcomes, cause, seen, [*missing, *refused], remarks, compare_speed(binding, form), forward is not None
     )
@@ -103,17 +113,21 @@ def _right_for(operation: Operation, form: Form, forward: Callable[..., Any]) ->
 
 
 def _form(binding: Binding, asked: Form | None) -> Form:
-    """Return the form of the operation that the function takes: the first in which it gets a case right, or else gives an answer."""
+    """Return the form of the operation that the function takes: that in which it gives most results of the right shape."""
     forms = [asked] if asked is not None else list(binding.operation.forms)
-    answered: list[Form] = []
-    for form in forms:
-        cases, _ = cases_of(binding.operation, form, binding.offered)
-        outcomes, _ = _run(binding, _right(binding.operation, form), cases[:3])
-        if any(outcome.passed for outcome in outcomes):
-            return form
-        if any(outcome.got is not None for outcome in outcomes):
-            answered.append(form)
-    return (answered or forms)[0]
+
+    def fitness(form: Form) -> tuple[int, int]:
+        outcomes, _ = _run_in(binding, form, TRIALS)
+        answers = [(outcome.got[0], outcome.expected[0]) for outcome in outcomes if outcome.got is not None]
+        return sum(got.shape == right.shape for got, right in answers), sum(got.ndim == right.ndim for got, right in answers)
+
+    return max(forms, key=fitness)
+
+
+def _run_in(binding: Binding, form: Form, count: int | None = None) -> tuple[list[Outcome], list[str]]:
+    """Return what comes of the cases of a form, or of so many of them."""
+    cases, _ = cases_of(binding.operation, form, binding.offered, binding.required)
+    return _run(binding, _right(binding.operation, form), cases[:count])
 
 
 def _run(binding: Binding, right: Callable[[Case], Results], cases: Sequence[Case]) -> tuple[list[Outcome], list[str]]:
@@ -122,7 +136,7 @@ def _run(binding: Binding, right: Callable[[Case], Results], cases: Sequence[Cas
     refused = []
     for case in cases:
         outcome = run(binding, case, right(case))
-        if outcome.got is None and (case.optional or _needs_number(binding, case)) and not outcome.timed_out:
+        if outcome.got is None and case.optional and not outcome.timed_out:
             refused.append(case.title)
         else:
             outcomes.append(outcome)
@@ -131,17 +145,19 @@ def _run(binding: Binding, right: Callable[[Case], Results], cases: Sequence[Cas
     return outcomes, refused
 
 
-def _needs_number(binding: Binding, case: Case) -> bool:
-    return binding.by_name and "padding" in case.options
-
-
 def _cause(binding: Binding, form: Form, outcomes: Sequence[Outcome], own_forward: bool) -> Cause | None:
     bugs = BUGS[binding.operation.name]
-    cause = find_cause(binding.operation, form, outcomes, (_OTHER_FORWARD, *bugs) if own_forward else bugs)
-    return cause or find_layout(binding, form, outcomes)
+    if own_forward:
+        bugs = (_OTHER_FORWARD, *bugs)
+    operation = binding.operation
+    return (
+        find_cause(operation, form, outcomes, bugs)
+        or find_layout(binding, form, outcomes)
+        or find_cause(operation, form, outcomes, bugs, together=2)
+    )
 
 
-def _remarks(binding: Binding, outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _remarks(binding: Binding, form: Form, outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Say what is no fault but worth knowing."""
     if binding.unknown:
         yield f"Left as they are: the options {', '.join(binding.unknown)}."
@@ -151,3 +167,6 @@ def _remarks(binding: Binding, outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield f"Not tested, for it is not returned: {', '.join(names[len(results[0]) :])}."
     if any(got.dtype in (np.float16, np.float32) for outcome in outcomes if outcome.case.numbers == "plain" for got in outcome.got or ()):
         yield "float64 is given, but the results are of fewer digits."
+    if not all(outcome.passed for outcome in outcomes):
+        others = [other for other in binding.operation.forms if other.without != form.without]
+        yield from (f"On {other.name}, all is right." for other in others if all(outcome.passed for outcome in _run_in(binding, other)[0]))
