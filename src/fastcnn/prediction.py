@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class Predictor(Layer):
-    """A model that can be run. A subclass says what its layers are."""
+    """A model that can be run. A subclass says what its layers are, and what its classes are called."""
+
+    class_names: list[str]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -18,12 +18,12 @@ from fastcnn.teaching.explorer.page import file_page
 from fastcnn.teaching.explorer.record import MAX_NUMBERS, Recorder
 
 if TYPE_CHECKING:
-    from fastcnn.models import Model
+    from fastcnn.prediction import Predictor
 
 __all__ = ["MAX_NUMBERS", "explain"]
 
 
-def explain(model: Model, x: Any, path: str | os.PathLike[str]) -> None:
+def explain(model: Predictor, x: Any, path: str | os.PathLike[str]) -> None:
     """Write the page for what `model` does with the input `x` to `path`; see `Model.explain`."""
     place = _checked(path)
     xs = [_validate.contiguous(each, np.float32) for each in model._check_inputs(x)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,8 @@ class Kind(NamedTuple):
     """A kind that the page knows, its plain settings, and its arrays, which may be too large to be there."""
 
     name: str
-    settings: dict[str, Any] = {}
-    arrays: Mapping[str, np.ndarray] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
+    arrays: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def kind_of(layer: Any, input_shape: Any, output_shape: Shape) -> Kind:
@@ -53,12 +54,20 @@ def _dense(layer: Any, input_shape: Shape, output_shape: Shape) -> Kind:
 
 
 def _pool(layer: Any, input_shape: Shape, output_shape: Shape) -> Kind:
-    """A window; the poolings of whole images have one."""
+    """A window that moves over the image."""
     height, width = (size or 0 for size in input_shape[1:3])
-    window, stride, padding = getattr(layer, "pool_size", (height, width)), getattr(layer, "strides", (1, 1)), getattr(layer, "padding", "valid")
-    rows, columns = _validate.pool_axes((height, width), window, stride, (1, 1), padding, False)
-    settings = {"window": window, "stride": stride, "before": (rows.before, columns.before), "largest": "Max" in type(layer).__name__}
-    return Kind("pool", settings)
+    rows, columns = _validate.pool_axes((height, width), layer.pool_size, layer.strides, (1, 1), layer.padding, False)
+    return _windows(layer, layer.pool_size, layer.strides, (rows.before, columns.before))
+
+
+def _global_pool(layer: Any, input_shape: Shape, output_shape: Shape) -> Kind:
+    """One window, which is the image."""
+    return _windows(layer, input_shape[1:3], (1, 1), (0, 0))
+
+
+def _windows(layer: Any, window: Any, stride: Any, before: Any) -> Kind:
+    largest = isinstance(layer, layers.MaxPooling2D | layers.GlobalMaxPooling2D)
+    return Kind("pool", {"window": window, "stride": stride, "before": before, "largest": largest})
 
 
 def _activation(layer: Any, input_shape: Shape, output_shape: Shape) -> Kind:
@@ -98,7 +107,8 @@ _KINDS: dict[type, Callable[[Any, Any, Shape], Kind]] = {
     layers.Dense: _dense,
     layers.BatchNormalization: _normalized,
     layers.Rescaling: _rescaled,
-    **dict.fromkeys((layers.MaxPooling2D, layers.AveragePooling2D, layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D), _pool),
+    **dict.fromkeys((layers.MaxPooling2D, layers.AveragePooling2D), _pool),
+    **dict.fromkeys((layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D), _global_pool),
     **dict.fromkeys((layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax), _activation),
     **dict.fromkeys((layers.Flatten, layers.Reshape, layers.Dropout, layers.SpatialDropout2D), _same_numbers),
     **dict.fromkeys((layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum), _merged),

@@ -43,7 +43,7 @@ class Pack:
         return {"at": at, "shape": list(array.shape)}
 
     def to_bytes(self, head: Any) -> bytes:
-        """Return all of it: the length of the JSON text of `head` in 4 bytes, the text, filled up with spaces to whole words, the numbers."""
+        """Return all of it: the length of the JSON text of `head` in 4 bytes, the text, with spaces up to a whole word, the numbers."""
         text = json.dumps(head, separators=(",", ":")).encode("ascii")
         text += b" " * (-len(text) % 4)
         return b"".join((len(text).to_bytes(4, "little"), text, *self._places))

@@ -148,22 +148,41 @@ class Recorder:
         classes : sequence of int, optional
             Those whose scores are differentiated; by default the `most` highest, or as many as there is room for.
         """
+        values, caches = self.forward(xs)
+        pack = Pack()
+        head: dict[str, Any] = {"values": {number: pack.add(value[0]) for number, value in values.items()}, "gradients": []}
+        for index in self._highest(values, most) if classes is None else classes:
+            gradients = self.gradients(values, caches, index)
+            of = {number: pack.add(gradient[0]) for number, gradient in gradients.items() if number in self._shown}
+            if of:
+                head["gradients"].append({"class": index, "values": of})
+        return pack.to_bytes(head)
+
+    def forward(self, xs: Sequence[np.ndarray]) -> tuple[dict[int, np.ndarray], list[Any]]:
+        """Return all values by their numbers, and what `gradients` needs to know."""
         values: dict[int, np.ndarray] = dict(zip(self._inputs, xs, strict=True))
         caches = []
         for step in self._steps:
             values[step.output], cache = step.operation.forward(step.x_of(values))
             caches.append(cache)
-        if classes is None:
-            classes = self._highest(values, most)
-        pack = Pack()
-        head: dict[str, Any] = {"values": {number: pack.add(value[0]) for number, value in values.items()}, "gradients": []}
-        for index in classes:
-            gradients = self._gradients(values, caches, index)
-            if gradients is None:
-                break
-            of = {number: pack.add(gradient[0]) for number, gradient in gradients.items() if number in self._shown}
-            head["gradients"].append({"class": index, "values": of})
-        return pack.to_bytes(head)
+        return values, caches
+
+    def gradients(self, values: dict[int, np.ndarray], caches: Sequence[Any], index: int) -> dict[int, np.ndarray]:
+        """Return the gradients of a class's score with regard to the values; none if a layer of one's own has no `backward`."""
+        assert self.scores is not None
+        score = np.zeros_like(values[self.scores])
+        score[0, index] = 1
+        found = {self.scores: score}
+        for step, cache in zip(reversed(self._steps), reversed(caches), strict=True):
+            if step.output not in found:
+                continue
+            try:
+                dx, _ = step.operation.backward(found[step.output], cache, True, ())
+            except NotImplementedError:
+                return {}
+            for number, part in zip(step.inputs, dx if step.operation.takes_many else (dx,), strict=True):
+                found[number] = found[number] + part if number in found else part
+        return found
 
     def _highest(self, values: dict[int, np.ndarray], most: int) -> list[int]:
         """Return the classes of the `most` highest scores, or as many as there is room for the gradients of."""
@@ -171,20 +190,3 @@ class Recorder:
             return []
         room = (MAX_NUMBERS - self.number_count) // self.value_count
         return [int(index) for index in np.argsort(-values[self.scores][0], kind="stable")[: min(most, room)]]
-
-    def _gradients(self, values: dict[int, np.ndarray], caches: Sequence[Any], index: int) -> dict[int, np.ndarray] | None:
-        """Return the gradients of a score with regard to the values; None if a layer of one's own has no `backward`."""
-        assert self.scores is not None
-        score = np.zeros_like(values[self.scores])
-        score[0, index] = 1
-        gradients = {self.scores: score}
-        for step, cache in zip(reversed(self._steps), reversed(caches), strict=True):
-            if step.output not in gradients:
-                continue
-            try:
-                dx, _ = step.operation.backward(gradients[step.output], cache, True, ())
-            except NotImplementedError:
-                return None
-            for number, part in zip(step.inputs, dx if step.operation.takes_many else (dx,), strict=True):
-                gradients[number] = gradients[number] + part if number in gradients else part
-        return gradients

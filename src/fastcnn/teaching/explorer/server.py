@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _classes(query: str) -> tuple[list[int] | None, int]:
-    """Return the classes that a query asks the gradients of, and how many of the highest scores otherwise: ``class=7``, ``class=highest``."""
+    """Return the classes that a query asks for gradients of, or None and how many of the highest: ``class=7``, ``class=highest``."""
     wanted = parse_qs(query).get("class", [""])[-1]
     if wanted == "highest":
         return None, 1

@@ -2,6 +2,8 @@
 
 /** How many of the last changes the times are told of. */
 const TIMES = 500;
+/** Milliseconds without a change after which the answer is read out. */
+const PAUSE = 600;
 
 class Live {
   constructor() {
@@ -11,6 +13,7 @@ class Live {
     this.explorer = null;
     this.pad = new Pad($("pad"), (time) => this.ask(() => this.pad.image(), time));
     this.afterPaint = new MessageChannel();
+    this.afterPaint.port1.onmessage = (event) => this.count(performance.now() - event.data);
   }
 
   async begin() {
@@ -55,21 +58,27 @@ class Live {
     this.image = image;
     this.waiting = { image, time: this.waiting?.time ?? time };
     if (this.isBusy) return;
-    this.isBusy = true;
+    this.setBusy(true);
     try {
       while (this.waiting) {
         const now = this.waiting;
         this.waiting = null;
         const headers = { "Content-Type": "application/octet-stream" };
         this.show(new Pack(await this.fetch(this.path(), { method: "POST", body: now.image(), headers })));
-        this.note(now.time);
+        // A message that is posted before a page is painted arrives after that.
+        if (now.time !== null) requestAnimationFrame(() => this.afterPaint.port2.postMessage(now.time));
       }
       $("trouble").textContent = "";
     } catch (error) {
       $("trouble").textContent = `The server does not answer as it should: ${error.message}. Is fastcnn demo still running?`;
     } finally {
-      this.isBusy = false;
+      this.setBusy(false);
     }
+  }
+
+  setBusy(isBusy) {
+    this.isBusy = isBusy;
+    $("answer").setAttribute("aria-busy", String(isBusy));
   }
 
   path() {
@@ -81,6 +90,8 @@ class Live {
       this.explorer.isQuiet = true; // a stroke would have every change of it read out
       this.explorer.show(run);
       this.explorer.isQuiet = false;
+      clearTimeout(this.telling);
+      this.telling = setTimeout(() => ($("said").textContent = `The answer is ${this.model.className(this.explorer.best())}.`), PAUSE);
       return;
     }
     this.model.show(run);
@@ -88,18 +99,12 @@ class Live {
     this.explorer.fillClasses(Array.from(this.model.value(this.model.output).data.keys()));
   }
 
-  /** Note how long it took from an event to a page painted anew: a message that is posted before painting arrives after it. */
-  note(time) {
-    if (time === null) return;
-    requestAnimationFrame(() => {
-      this.afterPaint.port1.onmessage = () => {
-        this.times = [...this.times, performance.now() - time].slice(-TIMES);
-        const sorted = [...this.times].sort((a, b) => a - b);
-        const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))].toFixed(1);
-        $("latency").textContent = `From pen to picture: ${at(0.5)} ms (median of ${sorted.length}), ${at(0.95)} ms (95 %).`;
-      };
-      this.afterPaint.port2.postMessage(null);
-    });
+  /** Tell how long it took from events to the page painted anew. */
+  count(time) {
+    this.times = [...this.times, time].slice(-TIMES);
+    const sorted = [...this.times].sort((a, b) => a - b);
+    const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))].toFixed(1);
+    $("latency").textContent = `From pen to picture: ${at(0.5)} ms (median of ${sorted.length}), ${at(0.95)} ms (95 %).`;
   }
 }
 
