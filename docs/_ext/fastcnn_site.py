@@ -1,0 +1,96 @@
+"""What the site does beyond Sphinx: tables made of measurements, the commands' help, the tutorial's notebook, names that are links."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import measured
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.nodes import make_refnode
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "examples" / "tutorial.ipynb"
+_MAYBE = ("tutorial", "for-teachers", "explorer", "plots")
+_COMMANDS = ("", "train", "evaluate", "predict", "bench", "info")
+
+
+class Measured(Directive):
+    """A table that a function of `measured` makes of the files in benchmarks/results: ``{measured} name``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Let the page's own parser read the table."""
+        text = getattr(measured, self.arguments[0])()
+        node = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), source=measured.__file__), self.content_offset, node)
+        return node.children
+
+
+class Commands(Directive):
+    """What ``fastcnn --help`` and that of each command say."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask them."""
+        found: list[nodes.Node] = []
+        for command in _COMMANDS:
+            call = ["fastcnn", *command.split(), "--help"]
+            environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+            told = subprocess.run([sys.executable, "-m", *call], env=environment, capture_output=True, text=True, check=True).stdout
+            section = nodes.section(ids=[f"fastcnn-{command}".strip("-")])
+            section += nodes.title(text=" ".join(call[:-1]))
+            section += nodes.literal_block(told, f"$ {' '.join(call)}\n{told}", language="none")
+            found.append(section)
+        return found
+
+
+def bring_tutorial(app: Sphinx) -> None:
+    """Copy the notebook, where there is one, to the pages: Sphinx reads one folder only."""
+    if NOTEBOOK.exists():
+        shutil.copyfile(NOTEBOOK, Path(app.srcdir) / "tutorial.ipynb")
+
+
+def leave_out_missing(app: Sphinx, page: str, source: list[str]) -> None:
+    """Drop from the index's trees the pages that may not be there."""
+    if page == "index":
+        missing = [name for name in _MAYBE if name not in app.env.found_docs]
+        source[0] = "".join(line for line in source[0].splitlines(keepends=True) if line.strip() not in missing)
+
+
+def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Make links of `names` in code style that the API reference has a page for, if they mean one thing only."""
+    objects = app.env.domains.python_domain.objects
+    for code in list(doctree.findall(nodes.literal)):
+        if isinstance(code.parent, (nodes.reference, nodes.title)) or "xref" in code["classes"]:
+            continue
+        name = code.astext().removeprefix("keras.").removeprefix("fastcnn.").split("(")[0]
+        target = _documented(objects, name)
+        if target and objects[target].docname != page:
+            link = make_refnode(app.builder, page, objects[target].docname, objects[target].node_id, code.deepcopy(), target)
+            code.replace_self(link)
+
+
+def _documented(objects: dict[str, Any], name: str) -> str | None:
+    """Return the full name of the kernel, the class or the function of a module that `name` must mean, if there is one."""
+    if f"fastcnn.{name}" in objects:
+        return f"fastcnn.{name}"
+    ends = [full for full, entry in objects.items() if entry.objtype == "class" and full.endswith(f".{name}")]
+    return ends[0] if len(ends) == 1 else None
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Tell Sphinx of all this."""
+    app.add_directive("measured", Measured)
+    app.add_directive("commands", Commands)
+    app.connect("builder-inited", bring_tutorial, priority=100)  # before Sphinx looks for pages
+    app.connect("source-read", leave_out_missing)
+    app.connect("doctree-resolved", link_names)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
