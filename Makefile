@@ -27,7 +27,7 @@ format:
 	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
 
 docs: ## the site, in build/docs; needs the extra docs, and no network
-	$(PYTHON) -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+	$(PYTHON) -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --doctree-dir build/doctrees docs build/docs
 
 wheel:
 	$(PYTHON) -m build

@@ -10,7 +10,7 @@ sys.path[:0] = [str(HERE / "_ext")]
 from fastcnn import __version__ as release  # noqa: E402
 
 project = "fastcnn"
-author = "The fastcnn authors"
+project_copyright = "The fastcnn authors"
 
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "fastcnn_site"]  # the last one is _ext/fastcnn_site.py
 exclude_patterns = ["README.md"]  # the list of the pages, for who reads the folder; index.md includes it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from sphinx.util.nodes import make_refnode
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "tutorial.ipynb"
+_INITIAL = re.compile(r"^(\s*(?:\.\. \[[^]]+\] )?[A-Z]\.) (?=[A-Z])")
 _MAYBE = ("tutorial", "for-teachers", "explorer", "plots")
 _COMMANDS = ("", "train", "evaluate", "predict", "bench", "info")
 
@@ -65,6 +67,11 @@ def leave_out_missing(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = "".join(line for line in source[0].splitlines(keepends=True) if line.strip() not in missing)
 
 
+def keep_initials(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
+    """Bind the initials of authors that begin a paragraph to what follows: "K. Goto" is no list that begins with its letter K."""
+    lines[:] = [_INITIAL.sub("\\1\N{NO-BREAK SPACE}", line) for line in lines]
+
+
 def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Make links of `names` in code style that the API reference has a page for, if they mean one thing only."""
     objects = app.env.domains.python_domain.objects
@@ -92,5 +99,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("commands", Commands)
     app.connect("builder-inited", bring_tutorial, priority=100)  # before Sphinx looks for pages
     app.connect("source-read", leave_out_missing)
+    app.connect("autodoc-process-docstring", keep_initials)
     app.connect("doctree-resolved", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

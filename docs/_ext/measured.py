@@ -44,7 +44,7 @@ def network(name: str = "network") -> str:
     by = list(dict.fromkeys(record["by"] for record in records))
     cells = {(record["work"], record["by"]): duration(record["seconds"]) + _times(record) for record in records}
     works = dict.fromkeys(record["work"] for record in records)
-    return _machine(name) + _table(["work", *by], ([work, *(cells.get((work, library), "–") for library in by)] for work in works))
+    return _machine(name) + _table(["work", *by], ([work, *(cells.get((work, library), "-") for library in by)] for work in works))
 
 
 def network_malloc() -> str:
@@ -87,7 +87,9 @@ def residual() -> str:
 def footprint() -> str:
     """What an import and a convolution take."""
     found = load("footprint")
-    imports = _table(["import of", "beyond NumPy's"], ([f"`{name}`", duration(seconds)] for name, seconds in found["import_seconds"].items()))
+    imports = _table(
+        ["import of", "beyond NumPy's"], ([f"`{name}`", duration(seconds)] for name, seconds in found["import_seconds"].items())
+    )
     memory = _table(
         ["images", "by", "arrays", "beyond the arrays"],
         ([str(r["images"]), r["by"], _mebibytes(r["arrays_bytes"]), _mebibytes(r["extra_bytes"])] for r in found["memory"]),
@@ -97,12 +99,12 @@ def footprint() -> str:
 
 def _machine(name: str) -> str:
     """On what, and with which versions, the file was made."""
-    return "; ".join(f"{what}: {value}" for what, value in load(name)["machine"].items()) + ".\n\n"
+    return f"*{'; '.join(f'{what}: {value}' for what, value in load(name)['machine'].items())}.*\n\n"
 
 
 def _times(record: dict[str, Any]) -> str:
     """How many times our time, in brackets; nothing for ourselves."""
-    return "" if record["by"] == "fastcnn" else f" ({record['ratio']:.{0 if record['ratio'] >= 100 else 2}f}×)"
+    return "" if record["by"] == "fastcnn" else f" ({record['ratio']:.{0 if record['ratio'] >= 100 else 2}f}\N{MULTIPLICATION SIGN})"
 
 
 def _ratio(record: dict[str, Any]) -> float:

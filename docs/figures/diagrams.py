@@ -7,7 +7,7 @@ from style import PALE, PALE_BLUE, PALE_GREEN, PALE_ORANGE, PALE_RED, arrow, box
 
 def windows() -> None:
     """A patch is three runs of an image's memory: copied by im2col, or read where it is."""
-    axes = sheet(19, 9.6)
+    axes = sheet(19, 9.2)
     say(axes, 0.3, 0.5, "image, 6 rows of 8 pixels (C numbers each)", weight="bold")
     grid(axes, 0.3, 1, 6, 8, 0.8, lambda row, col: PALE_BLUE if 1 <= row <= 3 and 2 <= col <= 4 else "white")
     say(axes, 0.3, 6.4, "one window: 3 runs of 3 C numbers;\ninside a run they are neighbours in memory")
@@ -30,7 +30,7 @@ def windows() -> None:
 
 def regions() -> None:
     """Nine regions of a padded plane."""
-    axes = sheet(19, 7.6)
+    axes = sheet(19, 6.8)
     colors = {0: PALE_RED, 1: PALE_ORANGE, 2: PALE_BLUE}
 
     def on_rim(row: int, col: int) -> int:
@@ -63,7 +63,7 @@ def tile() -> None:
         for vector in range(4):
             box(axes, 5 + vector * 2.2, y, 2.2, 0.7, PALE_GREEN)
     say(axes, 14.2, 1.3, "4 registers")
-    say(axes, 14.2, 4.6, "6 x 4 = 24 registers of sums.\nEach is named once in the loop:\nacc[i][j] += a[i] * b[j]")
+    say(axes, 14.2, 4.6, "6 x 4 = 24 registers\nof sums:\nacc[i][j] +=\n    a[i] * b[j]")
     say(axes, 0.3, 4.6, "broadcast from\nmemory, one\nregister at a time")
     say(axes, 0.3, 7.85, "24 fused multiply-adds of 16 numbers for 4 + 6 loads. AVX-512 has 32 registers; this tile takes 24 + 4 + 1 = 29.")
     save("tile")
@@ -75,11 +75,11 @@ def weight_gradient() -> None:
     say(axes, 0.3, 0.5, "dw = windows$^T$ · dy: the windows are what is summed over", weight="bold")
     box(axes, 0.3, 1.2, 2.6, 5, PALE_BLUE, "patches,\nwhere\nthey are")
     box(axes, 0.9, 1.2, 0.5, 5, "#7FB8DA")
-    say(axes, 0.3, 6.8, "6 neighbouring numbers\nof each patch: 6 rows of dw")
+    say(axes, 0.3, 7, "6 neighbours of each\npatch: 6 rows of dw")
     say(axes, 3.5, 3.7, "x", fontsize=16)
     box(axes, 4.3, 1.2, 5, 5, PALE_ORANGE, "dy, where it is")
     box(axes, 5.6, 1.2, 1.6, 5, "#F1C560")
-    say(axes, 6.4, 6.8, "64 filters: 64 columns of dw", ha="center")
+    say(axes, 5.2, 7, "64 filters:\n64 columns of dw")
     say(axes, 9.9, 3.7, "=", fontsize=16)
     box(axes, 11, 1.2, 5, 3.4, PALE_GREEN, "dw (K, F)")
     box(axes, 12.3, 1.6, 1.6, 0.5, "#6CC4A8")
@@ -104,13 +104,18 @@ def phases() -> None:
         grid(axes, x, y, 3, 3, 0.8, reached)
         count = (2 - row) * (2 - col)
         say(axes, x + 2.7, y + 1.2, f"{count} tap{'s' if count > 1 else ''}")
-    say(axes, 0.3, 7.5, "4 + 2 + 2 + 1 = 9: each phase is a small convolution of dy with a stride of 1. No zeros are put between the pixels of dy.")
+    say(
+        axes,
+        0.3,
+        7.5,
+        "4 + 2 + 2 + 1 = 9: each phase is a small convolution of dy with a stride of 1. No zeros are put between the pixels of dy.",
+    )
     save("phases")
 
 
 def winograd() -> None:
     """From 6x6 pixels to 4x4 results."""
-    axes = sheet(19, 8.6)
+    axes = sheet(19, 8.1)
     say(axes, 0.3, 0.5, "image: tile of 6x6", weight="bold")
     grid(axes, 0.3, 1, 6, 6, 0.45, PALE_BLUE)
     say(axes, 0.3, 5, "filter: 3x3", weight="bold")
@@ -135,7 +140,7 @@ def winograd() -> None:
 
 def lanes() -> None:
     """What shares a vector in grouped and depthwise convolutions."""
-    axes = sheet(19, 7.6)
+    axes = sheet(19, 7.2)
     colors = [PALE_BLUE, PALE_ORANGE, PALE_GREEN, PALE_RED]
     say(axes, 0.3, 0.5, "depthwise: a lane is a channel", weight="bold")
     for lane in range(8):
@@ -144,14 +149,19 @@ def lanes() -> None:
         box(axes, 0.3 + lane, 3.4, 1, 0.8, colors[lane % 4], f"y{lane}", fontsize=9)
     say(axes, 8.6, 1.4, "x")
     say(axes, 8.6, 2.6, "=")
-    say(axes, 9.9, 0.5, "groups of 2 channels and 2 filters: 4 groups a vector", weight="bold")
+    say(axes, 9.9, 0.5, "groups of 2 channels: 4 groups a vector", weight="bold")
     for lane in range(8):
         box(axes, 9.9 + lane, 1, 1, 0.8, colors[lane // 2], f"c{lane // 2 * 2}", fontsize=9)
         box(axes, 9.9 + lane, 2.2, 1, 0.8, colors[lane // 2], f"w{lane},0", fontsize=9)
         box(axes, 9.9 + lane, 3.4, 1, 0.8, colors[lane // 2], f"y{lane}", fontsize=9)
     say(axes, 9.9, 4.8, "then c1 c1 c3 c3 ... with the filters' second channel:\nthe pixel's vector is permuted, not read again")
     say(axes, 0.3, 4.8, "nothing is permuted;\nfilters are read where they are")
-    say(axes, 0.3, 6.6, "A strip of up to 8 neighbouring results is computed at once: a pixel is loaded once for all of them that it is a tap of.")
+    say(
+        axes,
+        0.3,
+        6.6,
+        "A strip of up to 8 neighbouring results is computed at once: a pixel is loaded once for all of them that it is a tap of.",
+    )
     save("lanes")
 
 
@@ -170,7 +180,12 @@ def fused() -> None:
     box(axes, 13.3, 4.4, 4.2, 1.8, PALE_GREEN, "13 x 13")
     arrow(axes, (4.5, 5.2), (6.3, 5.2))
     arrow(axes, (10.5, 5.2), (13.3, 5.2))
-    say(axes, 0.3, 7.1, "In training, which of the 4 won is kept in a byte each; rows and columns that no window of the pooling reads\nare not computed.")
+    say(
+        axes,
+        0.3,
+        7.1,
+        "In training, which of the 4 won is kept in a byte each; rows and columns that no window of the pooling reads\nare not computed.",
+    )
     save("fused")
 
 
@@ -184,7 +199,9 @@ def threads() -> None:
         for chunk, worker in enumerate(who):
             box(axes, 3.4 + chunk * 1.2, y, 1.2, 0.9, colors[worker], worker)
         say(axes, 0.3, y + 0.45, text)
-    say(axes, 0.3, 5.6, "Who computes a chunk changes from run to run; what is computed in it, and in which order its sums run, never does.")
+    say(
+        axes, 0.3, 5.6, "Who computes a chunk changes from run to run; what is computed in it, and in which order its sums run, never does."
+    )
     save("threads")
 
 
@@ -204,7 +221,16 @@ def session() -> None:
         box(axes, 0.3, y, 2.2, 0.9, PALE, f"thread {lane + 1}")
         for group in range(3):
             for step in range(3):
-                box(axes, 2.9 + group * 5 + step * 1.6, y, 1.6, 0.9, [PALE_BLUE, PALE_GREEN, PALE_RED][group], f"step {step + 1}", fontsize=9)
+                box(
+                    axes,
+                    2.9 + group * 5 + step * 1.6,
+                    y,
+                    1.6,
+                    0.9,
+                    [PALE_BLUE, PALE_GREEN, PALE_RED][group],
+                    f"step {step + 1}",
+                    fontsize=9,
+                )
     save("session")
 
 

@@ -10,8 +10,8 @@ import matplotlib
 
 matplotlib.use("svg")
 
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.patches import FancyArrowPatch, Rectangle  # noqa: E402
+from matplotlib import pyplot
+from matplotlib.patches import FancyArrowPatch, Rectangle
 
 HERE = Path(__file__).parent
 #: Colours that differ in grey and for the colour-blind (M. Okabe, K. Ito, 2008), and paler ones to write on.
@@ -26,7 +26,7 @@ pyplot.rcParams.update(
         "axes.labelcolor": INK,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "svg.fonttype": "path",  # the same picture on every machine, whatever fonts it has
+        "svg.fonttype": "none",  # letters stay letters, to be searched and read aloud; most fonts are narrower than the one measured with
         "svg.hashsalt": "fastcnn",  # and the same file from every run
     }
 )
