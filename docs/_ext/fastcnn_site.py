@@ -79,7 +79,7 @@ def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
         if isinstance(code.parent, (nodes.reference, nodes.title)) or "xref" in code["classes"]:
             continue
         name = code.astext().removeprefix("keras.").removeprefix("fastcnn.").split("(")[0]
-        target = _documented(objects, name)
+        target = _documented(objects, f"reference.{name}" if "reference" in page else name) or _documented(objects, name)
         if target and objects[target].docname != page:
             link = make_refnode(app.builder, page, objects[target].docname, objects[target].node_id, code.deepcopy(), target)
             code.replace_self(link)
@@ -89,7 +89,7 @@ def _documented(objects: dict[str, Any], name: str) -> str | None:
     """Return the full name of the kernel, the class or the function of a module that `name` must mean, if there is one."""
     if f"fastcnn.{name}" in objects:
         return f"fastcnn.{name}"
-    ends = [full for full, entry in objects.items() if entry.objtype == "class" and full.endswith(f".{name}")]
+    ends = [full for full, entry in objects.items() if entry.objtype == "class" and not entry.aliased and full.endswith(f".{name}")]
     return ends[0] if len(ends) == 1 else None
 
 
