@@ -24,7 +24,11 @@ numpydoc_show_class_members = False
 default_role = "code"
 
 myst_heading_anchors = 3
-nb_execution_mode = "force" if os.environ.get("FASTCNN_DOCS_EXECUTE") == "1" else "off"
+myst_enable_extensions = ["dollarmath"]
+html_math_renderer = "mathml"
+nb_execution_mode = "force" if os.environ.get("FASTCNN_DOCS_EXECUTE") == "1" else "off"  # the tutorial takes minutes
+nb_execution_timeout = 600  # seconds for a cell
+nb_execution_raise_on_error = True
 highlight_language = "none"
 templates_path = ["_templates"]
 

@@ -1,4 +1,4 @@
-"""What the site does beyond Sphinx: tables made of measurements, the commands' help, the tutorial's notebook, names that are links."""
+"""What the site does beyond Sphinx: tables of measurements, the commands' help, the tutorial's notebook, formulas, names that are links."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import latex2mathml.converter
 import measured
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -54,6 +55,13 @@ class Commands(Directive):
         return found
 
 
+def write_formula(translator: Any, node: nodes.Element) -> None:
+    """Write a formula as MathML, which browsers show by themselves: no script of another server is needed."""
+    block = isinstance(node, nodes.math_block)
+    translator.body.append(latex2mathml.converter.convert(node.astext(), display="block" if block else "inline"))
+    raise nodes.SkipNode
+
+
 def bring_tutorial(app: Sphinx) -> None:
     """Copy the notebook, where there is one, to the pages: Sphinx reads one folder only."""
     if NOTEBOOK.exists():
@@ -64,7 +72,12 @@ def leave_out_missing(app: Sphinx, page: str, source: list[str]) -> None:
     """Drop from the index's trees the pages that may not be there."""
     if page == "index":
         missing = [name for name in _MAYBE if name not in app.env.found_docs]
-        source[0] = "".join(line for line in source[0].splitlines(keepends=True) if line.strip() not in missing)
+        source[0] = "".join(line for line in source[0].splitlines(keepends=True) if _entry(line) not in missing)
+
+
+def _entry(line: str) -> str:
+    """Return the page that a line of a tree names, as ``page`` or ``Title <page>``."""
+    return line.strip().rpartition("<")[2].rstrip(">")
 
 
 def keep_initials(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
@@ -97,6 +110,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx of all this."""
     app.add_directive("measured", Measured)
     app.add_directive("commands", Commands)
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("builder-inited", bring_tutorial, priority=100)  # before Sphinx looks for pages
     app.connect("source-read", leave_out_missing)
     app.connect("autodoc-process-docstring", keep_initials)
