@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -14,6 +15,7 @@ project_copyright = "The fastcnn authors"
 
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "fastcnn_site"]  # the last one is _ext/fastcnn_site.py
 exclude_patterns = ["README.md"]  # the list of the pages, for who reads the folder; index.md includes it
+exclude_patterns += [f"api/{page}.md" for page in ("plots", "teaching") if find_spec(f"fastcnn.{page}") is None]
 nitpicky = True
 
 # The API from docstrings: types stand in their "Parameters", so signatures go without; names of methods are on the pages of base classes.

@@ -21,7 +21,7 @@ from sphinx.util.nodes import make_refnode
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "tutorial.ipynb"
 _INITIAL = re.compile(r"^(\s*(?:\.\. \[[^]]+\] )?[A-Z]\.) (?=[A-Z])")
-_MAYBE = ("tutorial", "for-teachers", "explorer", "plots")
+_MAYBE = ("tutorial", "for-teachers", "explorer", "plots", "api/plots", "api/teaching")
 _COMMANDS = ("", "train", "evaluate", "predict", "bench", "info")
 
 
