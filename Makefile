@@ -26,7 +26,7 @@ format:
 	ruff format .
 	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
 
-docs: ## the site, in build/docs; needs the extra docs, and no network
+docs: ## the site, in build/docs; needs the extra docs, and no network; FASTCNN_DOCS_EXECUTE=1 runs the tutorial for it
 	$(PYTHON) -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --doctree-dir build/doctrees docs build/docs
 
 wheel:

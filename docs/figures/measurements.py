@@ -79,7 +79,7 @@ def winograd_speed() -> None:
     axes.plot([], [], color="black", linewidth=3, label="the direct method")
     axes.axhline(100, color="0.4", linewidth=1, linestyle="--", zorder=0)
     axes.set(ylabel="% of the FMA peak, one thread\n(counting the direct method's operations)", ylim=(0, 330))
-    axes.set_xticks(range(len(layers)), [layer.replace("/", "\n") for layer in layers], fontsize=9)
+    axes.set_xticks(range(len(layers)), [layer.replace("/", "\n") for layer in layers], fontsize=8)
     axes.legend(ncols=2, loc="upper left")
     save("winograd_speed")
 
