@@ -241,6 +241,13 @@ def conv2d_backward(
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
 
+    References
+    ----------
+    The gradients of convolutional networks are told in [1]_.
+
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+       86(11), 1998.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -289,6 +296,12 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`.
+
+    References
+    ----------
+    Windows, strides and sizes are drawn in [1]_.
+
+    .. [1] V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
 
     Examples
     --------
@@ -449,6 +462,12 @@ def conv2d_transpose_backward(
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
+
+    References
+    ----------
+    What a convolution, transposed, reads and writes is drawn in [1]_.
+
+    .. [1] V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
 
     Examples
     --------

@@ -68,6 +68,12 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     TypeError, ValueError, MemoryError
         As `conv2d`.
 
+    References
+    ----------
+    The matrix product is blocked for caches and registers as in [1]_.
+
+    .. [1] K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008.
+
     Examples
     --------
     >>> import fastcnn
@@ -111,6 +117,12 @@ def dense_backward(
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
 
+    References
+    ----------
+    The chain rule, layer by layer, is that of [1]_.
+
+    .. [1] D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", Nature 323, 1986.
+
     Examples
     --------
     >>> import fastcnn
@@ -147,6 +159,12 @@ def relu(x: ArrayLike) -> np.ndarray:
     TypeError, ValueError, MemoryError
         As `conv2d`.
 
+    References
+    ----------
+    Networks of such units are the subject of [1]_.
+
+    .. [1] V. Nair, G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+
     Examples
     --------
     >>> import fastcnn
@@ -179,6 +197,12 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if the shapes differ.
+
+    References
+    ----------
+    Networks of such units are the subject of [1]_.
+
+    .. [1] V. Nair, G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
 
     Examples
     --------
@@ -214,6 +238,13 @@ def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`.
+
+    References
+    ----------
+    The name, and why its outputs are probabilities, are from [1]_.
+
+    .. [1] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships to statistical
+       pattern recognition", Neurocomputing, 1990.
 
     Examples
     --------
@@ -254,6 +285,13 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if a label is out of range.
+
+    References
+    ----------
+    Outputs of a softmax, trained by this loss, are the subject of [1]_.
+
+    .. [1] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships to statistical
+       pattern recognition", Neurocomputing, 1990.
 
     Examples
     --------

@@ -173,6 +173,13 @@ def max_pool2d(
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if a window would cover padding alone.
 
+    References
+    ----------
+    Max pooling is compared with averages in [1]_.
+
+    .. [1] D. Scherer, A. Müller, S. Behnke, "Evaluation of pooling operations in convolutional architectures for object recognition",
+       ICANN 2010.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -213,6 +220,13 @@ def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if the shapes disagree or an index points outside its plane.
+
+    References
+    ----------
+    Max pooling is compared with averages in [1]_.
+
+    .. [1] D. Scherer, A. Müller, S. Behnke, "Evaluation of pooling operations in convolutional architectures for object recognition",
+       ICANN 2010.
 
     Examples
     --------
@@ -306,6 +320,13 @@ def avg_pool2d(
     TypeError, ValueError, MemoryError
         As `max_pool2d`.
 
+    References
+    ----------
+    Averages of windows are the subsampling of [1]_.
+
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+       86(11), 1998.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -351,6 +372,13 @@ def avg_pool2d_backward(
     ------
     TypeError, ValueError, MemoryError
         As `max_pool2d`; a ValueError, too, if `dy` has not the shape that `input_shape` gives.
+
+    References
+    ----------
+    Averages of windows are the subsampling of [1]_.
+
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+       86(11), 1998.
 
     Examples
     --------
