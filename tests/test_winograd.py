@@ -255,7 +255,7 @@ ERRORS = {3: (0.6e-7, 0.6e-6), 4: (1.0e-7, 1.2e-6), 5: (1.9e-7, 2.4e-6)}
 @pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("channels", [16, 64, 256, 400])
 def test_errors_on_data_without_structure_are_as_documented(isa, channels, tile):
-    """Some times the direct method's, relative to the results' root mean square, and far from 2e-4 for every number of channels it serves."""
+    """Relative to the results' root mean square, and far from 2e-4 for every number of channels that a tile serves."""
     x, w = signed(np.random.default_rng(1), np.float32, (1, 34, 34, channels), (3, 3, channels, 64))
     with winograd(tile):
         assert fastcnn.explain_conv(x.shape, w.shape).algorithm == "winograd"

@@ -63,11 +63,12 @@ def explain_conv(
 
     The choice depends on the shapes of one image and of the filters, on the dtype and on `set_winograd`; never on the number of images.
 
-    Winograd's method [1]_ computes tiles of 3x3, 4x4 or 5x5 results, whichever size costs least, by 25, 36 or 49 multiplications where the
-    direct method needs 81, 144 or 225, and moves more memory. Its rounding errors are one, two or four times as large: on data without
-    structure, of C channels, their root mean square is below 0.6, 1 or 1.9 times ``1e-7 * sqrt(C + 16)`` of the results', and the largest of
-    some 10,000 is below 0.6, 1.2 or 2.4 times ``1e-6 * sqrt(C + 16)``, at most 5e-5 for as many channels as the method is used for. Where
-    neighbouring pixels differ by many orders of magnitude, the errors of a tile are relative to the largest pixel under it. Where pixels are equal, results are so only up to rounding, and another may win a max pooling behind. Values that pass
+    Winograd's method [1]_ computes tiles of 3x3, 4x4 or 5x5 results, whichever size costs least, by 25, 36 or 49 multiplications where
+    the direct method needs 81, 144 or 225, and moves more memory. Its rounding errors are one, two or four times as large: on data
+    without structure, of C channels, their root mean square is below 0.6, 1 or 1.9 times ``1e-7 * sqrt(C + 16)`` of the results', and
+    the largest of some 10,000 is below 0.6, 1.2 or 2.4 times ``1e-6 * sqrt(C + 16)``, at most 5e-5 for as many channels as the method
+    is used for. Where neighbouring pixels differ by many orders of magnitude, the errors of a tile are relative to the largest pixel
+    under it. Where pixels are equal, results are so only up to rounding, and another may win a max pooling behind. Values that pass
     float32's range on the way, NaN and infinities give what the direct method gives.
 
     Parameters
