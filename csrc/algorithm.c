@@ -69,6 +69,10 @@ static bool winograd_serves(const fcnn_windows *w, bool double_precision, fcnn_c
   return choice->reason == FCNN_COSTS;
 }
 
+/* Of some results, those that a pooling by two behind would read, where no padding is. Tiles are chosen for them, so that a convolution has the
+   same bits alone and with its pooling, which computes no others. */
+static int64_t pooled(int64_t results, int64_t origin) { return origin < 0 || results < 2 ? results : results / 2 * 2; }
+
 /* Whether tiles of that size may be used. */
 static bool tile_is_allowed(int64_t tile) {
   const int64_t only = (int64_t)fcnn_get_winograd();
@@ -93,7 +97,8 @@ fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *w, int64_t filter
   for (int64_t tile = FCNN_LEAST_TILE; tile <= FCNN_MOST_TILE; tile++) {
     const int64_t elements = (tile + 2) * (tile + 2), panel = elements * w->channels * FCNN_WIDEST_PANEL * (int64_t)sizeof(float);
     if (!tile_is_allowed(tile) || panel > FCNN_WINOGRAD_FILTERS) continue;
-    const double tiles = (double)fcnn_min(tiles_over(w->OH, w->OW, tile), tiles_over(w->H, w->W, tile));
+    const double tiles =
+        (double)fcnn_min(tiles_over(pooled(w->OH, w->origin_h), pooled(w->OW, w->origin_w), tile), tiles_over(w->H, w->W, tile));
     const double products = (double)elements * C * F;
     const bool near = products * (double)sizeof(float) < NEAR_BYTES;
     const double work = tiles * (PRODUCT * products + TRANSFORM[tile] * (C + F));
