@@ -74,7 +74,7 @@ def with_special_values(rng, array):
 
 @contextlib.contextmanager
 def winograd(use):
-    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2)."""
+    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2), by tiles of that size (3 to 5)."""
     before = _core.get_winograd()
     _core.set_winograd(use)
     try:
