@@ -1,7 +1,6 @@
 """`fastcnn.verify`: planted bugs are named, right functions pass, and nothing is claimed that is not so."""
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -314,15 +313,6 @@ def test_the_fixture_fails_with_the_report(pytester):
             verify(wrong_relu, nan=False)
         """
     )
-    installed = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    plugin = ["-p", "pytest_fastcnn"] if installed or "fastcnn" not in loaded_plugins(pytester) else []
-    result = pytester.runpytest_subprocess(*plugin)
+    result = pytester.runpytest_subprocess("-p", "pytest_fastcnn")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*wrong_relu, like relu*", "*negative numbers lose their sign*"])
-
-
-def loaded_plugins(pytester):
-    """The names of the plugins that pytest finds installed."""
-    from importlib.metadata import entry_points
-
-    return {entry.name for entry in entry_points(group="pytest11")}
