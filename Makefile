@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test check-c asan tsan neon lint format wheel clean
+.PHONY: develop debug test check-c asan tsan neon lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -26,8 +26,11 @@ format:
 	ruff format .
 	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
 
+docs: ## the site, in build/docs; needs the extra docs, and no network; FASTCNN_DOCS_EXECUTE=1 runs the tutorial for it
+	$(PYTHON) -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --doctree-dir build/doctrees docs build/docs
+
 wheel:
 	$(PYTHON) -m build
 
 clean:
-	rm -rf build dist src/*.egg-info src/fastcnn/*.so tests/ctest/build
+	rm -rf build dist docs/api/generated docs/tutorial.ipynb src/*.egg-info src/fastcnn/*.so tests/ctest/build

@@ -1,11 +1,15 @@
 """Where the time of a training step goes: into kernels, and into Python between them.
 
+    CFLAGS="-include $PWD/benchmarks/kernel_clock.h" python setup.py build_ext --inplace --force
     python benchmarks/step.py --threads 2 --json benchmarks/results/step.json > benchmarks/results/step.md
 
 A step is one of `fit`, with everything that belongs to it: shuffling and gathering the batch, the layers, the loss, the metrics, the
-optimizer. What is not spent inside of the kernels counts as Python: NumPy's functions, too, to look at the clock twice for each of some
-twenty kernels, and whatever makes Python slower between kernels than alone. What Python does is also timed by itself, in steps
-whose kernels do nothing.
+optimizer. A build of its own takes the time of the kernels, in C, from where the GIL is let go to where it is taken up again. The rest of
+the wall time counts as Python: NumPy's functions, what hands arrays over to C, and whatever makes Python slower between kernels than
+alone. What Python does is also timed by itself, in steps whose kernels do nothing. The two differ by several times: while kernels run, what
+Python needs is driven out of the caches, by them and by whoever shares the processor, and it comes back line by line.
+
+The times of single kernels are from epochs of their own, in which Python looks at the clock around each.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import ctypes
 import functools
 import json
 import time
@@ -65,8 +70,16 @@ def watched_kernels() -> Iterator[dict[str, float]]:
         yield seconds
 
 
-def measure(threads: int, batch: int, rounds: int) -> dict[str, Any]:
-    """Return the medians of the seconds of a step, of its kernels by name, and of what is left."""
+def kernel_clock() -> ctypes.c_double:
+    """Return the seconds that were spent in kernels, of a build that has `kernel_clock.h`."""
+    try:
+        return ctypes.c_double.in_dll(ctypes.CDLL(_core.__file__), "fastcnn_kernel_seconds")
+    except ValueError:
+        raise SystemExit(f"the kernels were built without a clock; build them with one:\n{(__doc__ or '').splitlines()[2]}") from None
+
+
+def measure(threads: int, batch: int, rounds: int, clock: ctypes.c_double) -> dict[str, Any]:
+    """Return the medians of the seconds of a step, of its kernels by name, and of what `clock` says is not theirs."""
     model, (x, y) = networks.mnist_network(), bench.digits()
     steps = len(x) // batch
     x, y = x[: steps * batch], y[: steps * batch]
@@ -78,23 +91,25 @@ def measure(threads: int, batch: int, rounds: int) -> dict[str, Any]:
 
     with fastcnn.num_threads(threads):
         epoch()
-        wholes, parts = [], []
+        wholes, pythons, parts = [], [], []
         for _ in range(rounds):
+            clock.value = 0
+            wholes.append(epoch())
+            pythons.append(wholes[-1] - clock.value / steps)
             with watched_kernels() as seconds:
-                wholes.append(epoch())
+                epoch()
             parts.append({name: spent / steps for name, spent in seconds.items()})
-        with replaced_kernels(lambda name, kernel: lambda *arguments: None), np.errstate(all="ignore"):  # results are whatever was there
+        with replaced_kernels(lambda name, kernel: lambda *arguments: True), np.errstate(all="ignore"):  # results are whatever was there
             alone = [epoch() for _ in range(rounds)]
     kernels = {name: float(np.median([spent[name] for spent in parts])) for name in parts[0]}
-    python = np.array(wholes) - [sum(spent.values()) for spent in parts]
     return {
         "machine": machine(threads, []),
         "batch": batch,
         "rounds": rounds,
         "step": float(np.median(wholes)),
-        "python": float(np.median(python)),
+        "python": float(np.median(pythons)),
         "python_alone": float(np.median(alone)),
-        "share": float(np.median(python / wholes)),
+        "share": float(np.median(np.divide(pythons, wholes))),
         "kernels": dict(sorted(kernels.items(), key=lambda item: -item[1])),
     }
 
@@ -107,7 +122,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9, help="epochs of each kind (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     arguments = parser.parse_args()
-    result = measure(arguments.threads, arguments.batch, arguments.rounds)
+    result = measure(arguments.threads, arguments.batch, arguments.rounds, kernel_clock())
     print(f"# A training step\n\n{'; '.join(f'{key}: {value}' for key, value in result['machine'].items())}.\n")
     print(f"The network of `fastcnn train`, {result['batch']} images a step, in `fit`. Medians of {result['rounds']} epochs.\n")
     print("| what | a step | share |\n| --- | --: | --: |")

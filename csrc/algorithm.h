@@ -18,8 +18,8 @@ enum { FCNN_WIDEST_PANEL = 64 };
 /* For windows x filters, `filters` of them: the forward pass and the input gradient. */
 fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *windows, int64_t filters, bool double_precision);
 
-/* Whether Winograd's method has fewer tiles of the pixels that windows read than of their results. */
-bool fcnn_winograd_scatters(const fcnn_windows *windows);
+/* Whether Winograd's method, with such tiles, has fewer of the pixels that windows read than of their results. */
+bool fcnn_winograd_scatters(const fcnn_windows *windows, int64_t tile);
 
 /* For the sum over windows of patches x dy, of `filters` columns. */
 fcnn_conv2d_choice fcnn_choose_weight_gradient(const fcnn_windows *windows, int64_t filters, bool double_precision);

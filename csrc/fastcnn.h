@@ -53,8 +53,18 @@ void fcnn_set_num_threads(int64_t count);
 int64_t fcnn_get_num_threads(void);
 
 /* Where float convolutions use Winograd's method: nowhere, where it is faster (at first), or wherever it can compute them, to test and to
-   measure it. */
-enum fcnn_winograd_use { FCNN_WINOGRAD_NEVER, FCNN_WINOGRAD_IF_FASTER, FCNN_WINOGRAD_IF_POSSIBLE };
+   measure it, by the fastest tiles or by those of 3x3, 4x4 or 5x5 results. */
+enum fcnn_winograd_use {
+  FCNN_WINOGRAD_NEVER,
+  FCNN_WINOGRAD_IF_FASTER,
+  FCNN_WINOGRAD_IF_POSSIBLE,
+  FCNN_WINOGRAD_BY_3,
+  FCNN_WINOGRAD_BY_4,
+  FCNN_WINOGRAD_BY_5,
+};
+
+/* The sizes of its tiles, and the most elements that a transform has. */
+enum { FCNN_LEAST_TILE = 3, FCNN_MOST_TILE = 5, FCNN_MOST_ELEMENTS = (FCNN_MOST_TILE + 2) * (FCNN_MOST_TILE + 2) };
 
 void fcnn_set_winograd(enum fcnn_winograd_use use);
 enum fcnn_winograd_use fcnn_get_winograd(void);
@@ -71,6 +81,7 @@ enum fcnn_reason { FCNN_COSTS, FCNN_SWITCHED_OFF, FCNN_NOT_3X3, FCNN_NOT_FLOAT, 
 typedef struct {
   enum fcnn_algorithm algorithm;
   enum fcnn_reason reason;
+  int64_t tile; /* by Winograd's method, the cheapest: tile x tile results at a time; 0 where it is no choice */
   double direct_cost, winograd_cost;
 } fcnn_conv2d_choice;
 

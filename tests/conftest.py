@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from explorer_browser import pages_of, running_browser
 from kernels import OUTPUTS
 
 from fastcnn import _core
@@ -56,3 +57,15 @@ def tensorflow(keras):
     import tensorflow
 
     return tensorflow
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with running_browser() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser):
+    with pages_of(browser) as open_at:
+        yield open_at

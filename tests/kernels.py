@@ -74,10 +74,17 @@ def with_special_values(rng, array):
 
 @contextlib.contextmanager
 def winograd(use):
-    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2)."""
+    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2), by tiles of that size (3 to 5)."""
     before = _core.get_winograd()
     _core.set_winograd(use)
     try:
         yield
     finally:
         _core.set_winograd(before)
+
+
+def move_to_float64(layers):
+    """Give layers weights of float64, so that they work in it: for central differences."""
+    for layer in layers:
+        for name, weight in layer.weights.items():
+            layer.move_weight(name, weight.astype(np.float64))

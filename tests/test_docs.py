@@ -1,6 +1,8 @@
-"""The pages in docs: their code runs, and gives what they say; their links lead somewhere."""
+"""The pages in docs: their code runs, and gives what they say; their links lead somewhere; the API reference has all names."""
 
 import doctest
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -55,11 +57,19 @@ def test_a_wrong_page_is_found_out(place):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_to_files(page):
-    assert [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (DOCS / link).exists()] == []
+    assert [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()] == []
 
 
-def test_the_index_has_all_pages():
-    assert set(LINK.findall((DOCS / "README.md").read_text(encoding="utf-8"))) >= {page.name for page in PAGES} - {"README.md"}
+def test_the_list_has_all_pages():
+    assert set(LINK.findall((DOCS / "README.md").read_text(encoding="utf-8"))) >= {page.name for page in PAGES} - {"README.md", "index.md"}
+
+
+@pytest.mark.parametrize("module", ["", "optimizers.schedules", *sorted(fastcnn._SUBMODULES - {"io"})])
+def test_the_reference_has_all_names(module):
+    text = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "api").glob("*.md")))
+    package = importlib.import_module(f"fastcnn.{module}".rstrip("."))
+    names = [name for name in package.__all__ if not inspect.ismodule(getattr(package, name)) and name != "__version__"]
+    assert names and [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from compare import assert_same_bits
 
 import fastcnn
-from fastcnn import layers, metrics, models, random
+from fastcnn import callbacks, layers, metrics, models, random
 from fastcnn.callbacks import Callback
 
 COUNT, SIZE = 37, 8
@@ -349,7 +349,8 @@ def test_what_is_no_checkpoint_is_refused_and_changes_nothing(tmp_path):
         assert_same_bits(ours, theirs)
 
 
-def test_an_interrupt_during_an_update_waits_for_its_end():
+@pytest.mark.parametrize("train", [lambda model: model.train_on_batch(X, Y), lambda model: model.fit(X, Y, batch_size=len(X), verbose=0)])
+def test_an_interrupt_during_an_update_waits_for_its_end(train):
     """Ctrl-C leaves weights and optimizer of one and the same step."""
     import os
     import signal
@@ -368,7 +369,24 @@ def test_an_interrupt_during_an_update_waits_for_its_end():
     before = model.get_weights()
     model.optimizer.update = interrupted
     with pytest.raises(KeyboardInterrupt):
-        model.train_on_batch(X, Y)
+        train(model)
     assert model.optimizer.iterations == 2
     assert not any((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_callback_installs_for_interrupts_stays():
+    import signal
+
+    def handler(*_):
+        pass
+
+    before = signal.getsignal(signal.SIGINT)
+    install = callbacks.LambdaCallback(on_epoch_begin=lambda *_: signal.signal(signal.SIGINT, handler))
+    model = models.Sequential([fastcnn.Input((6,)), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    try:
+        model.fit(X, Y, epochs=2, verbose=0, callbacks=[install])
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from compare import assert_gradient, assert_same_bits
+from kernels import move_to_float64
 
 import fastcnn
 from fastcnn import layers, models, random
@@ -91,9 +92,7 @@ def test_every_way_to_run_a_model_gives_the_same_bits():
 def test_gradients_are_central_differences_through_branches_and_shared_layers():
     model = branched()
     network, rng = Network.of(model.graph), np.random.default_rng(2)
-    for layer in network.layers:
-        for name, weight in layer.weights.items():
-            layer.move_weight(name, np.array(weight, np.float64))
+    move_to_float64(network.layers)
     xs = data(2, np.float64)
     views = {layer: tuple(np.full(layer.weights[name].shape, np.nan) for name in layer.trainable_names) for layer in network.layers}
     views = {layer: places for layer, places in views.items() if places}

@@ -110,7 +110,8 @@ def inputs(model, count, seed=2):
 
 
 def by_layers(model, x):
-    return Network.of(model.graph).infer([x])[0]
+    """The outputs of the layers one after the other; of a convolution, only what its pooling reads is computed, as in training."""
+    return Network.of(model.graph).fused().infer([x])[0]
 
 
 # --- The same bits -------------------------------------------------------------------------------------------------------

@@ -250,14 +250,32 @@ def test_weights_that_do_not_fit_change_nothing(weights, error):
         assert_same_bits(ours, theirs)
 
 
+@pytest.mark.parametrize("name", ["conv2d", "conv2d, relu", "depthwise"])
+def test_a_gradient_of_another_size_than_the_output_is_refused(name):
+    make, shape = LAYERS[name]
+    layer = make()
+    layer.build((None, *shape))
+    y, cache = layer.forward(np.ones((2, *shape), np.float32))
+    with pytest.raises(ValueError, match="dy must have"):
+        layer.backward(y[:1], cache)
+
+
+def test_a_convolution_refuses_an_image_without_a_batch():
+    layer = layers.Conv2D(3, 2)
+    layer.build((None, 4, 5, 2))
+    with pytest.raises(ValueError, match="x must have 4 dimensions"):
+        layer.forward(np.ones((4, 5, 2), np.float32))
+
+
 def test_dropout_drops_the_share_it_is_told_and_scales_the_rest():
     layer, x = layers.Dropout(0.25), np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
     draws = random.Draws(seed=7, epoch=1, samples=np.arange(100))
-    y, kept = layer.forward(x, draws)
+    y, margins = layer.forward(x, draws)
+    kept = margins > 0
     dropped = 1 - kept.mean()
     assert abs(dropped - 0.25) < 5 * np.sqrt(0.25 * 0.75 / x.size)  # five standard deviations of a share
     assert_same_bits(y, np.where(kept, x * np.float32(4 / 3), np.float32(0)))
-    assert_same_bits(layer.backward(x, kept)[0], y)
+    assert_same_bits(layer.backward(x, margins)[0], y)
     other, _ = layer.forward(x, draws.at(1))
     assert (other != y).any()
 

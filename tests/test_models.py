@@ -299,6 +299,32 @@ def test_the_first_layer_with_weights_to_train_makes_no_dx_and_those_below_it_ar
     assert asked == [("c", True), ("b", False)]
 
 
+class Careless(layers.Layer):
+    """Gives what it got, but in float64 and with gaps."""
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def forward(self, x, training=None):
+        return np.repeat(x.astype(np.float64), 2, axis=-1)[..., ::2], None
+
+    def backward(self, dy, cache, input_grad=True, out=()):
+        return self.forward(dy)[0], ()
+
+
+def test_layers_of_ones_own_may_give_arrays_of_any_kind(digits):
+    def trained(between):
+        random.set_seed(5)
+        used = [layers.Conv2D(4, 3), layers.MaxPooling2D(2), layers.Conv2D(6, 3), layers.MaxPooling2D(2), layers.Conv2D(4, 2)]
+        used += [layers.Activation("relu"), layers.Flatten(), layers.Dense(10, activation="softmax")]
+        model = models.Sequential([layers.Input((28, 28, 1)), *(layer for each in used for layer in (between(), each))])
+        model.compile("adam", "categorical_crossentropy")
+        model.fit(digits[0] / 255, np.eye(10)[digits[1]], batch_size=100, verbose=0)
+        return model
+
+    assert same_weights(trained(lambda: layers.Activation("linear")), trained(Careless))
+
+
 def test_metrics_see_probabilities_though_the_loss_sees_logits(digits):
     x, y = digits[0] / 255, np.eye(10)[digits[1]]
     model = small_network()

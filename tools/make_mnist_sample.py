@@ -3,12 +3,14 @@
     python tools/make_mnist_sample.py mnist.npz [sample.npz]
 
 From the training set 500 of each digit are chosen at random, with a fixed seed, and from the test set 100 of each; they stay in their
-order. The same input gives the same file, byte for byte, under one version of zlib.
+order. The same input gives the same file, byte for byte, under one version of liblzma: its arrays are compressed with LZMA, as a zip
+file's may be, which takes 840 KB where the usual deflation takes 990, and `numpy.load` reads them all the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,12 @@ def main() -> None:
         for part, per_digit in PER_DIGIT.items():
             chosen = choose(mnist[f"y_{part}"], per_digit, rng)
             sample |= {f"{name}_{part}": mnist[f"{name}_{part}"][chosen] for name in "xy"}
-    np.savez_compressed(arguments.output, **sample)
+    with zipfile.ZipFile(arguments.output, "w") as file:
+        for name, array in sample.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")  # without the time
+            entry.compress_type = zipfile.ZIP_LZMA
+            with file.open(entry, "w") as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from fastcnn.ops import *  # noqa: F403
 
 if TYPE_CHECKING:
     from fastcnn import (
+        attribution,
         callbacks,
         datasets,
         initializers,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         metrics,
         models,
         optimizers,
+        plots,  # noqa: F401
         random,
         reference,
         regularizers,
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
     from fastcnn.inference import InferenceSession
     from fastcnn.layers import Input
     from fastcnn.models import Model, Sequential, load_model
+    from fastcnn.teaching.verification import verify
 
 _SUBMODULES = frozenset(
     {
+        "attribution",
         "callbacks",
         "datasets",
         "initializers",
@@ -52,12 +56,20 @@ _SUBMODULES = frozenset(
         "metrics",
         "models",
         "optimizers",
+        "plots",
         "random",
         "reference",
         "regularizers",
     }
 )
-_CLASSES = {"InferenceSession": "inference", "Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
+_CLASSES = {
+    "InferenceSession": "inference",
+    "Input": "layers",
+    "Model": "models",
+    "Sequential": "models",
+    "load_model": "models",
+    "verify": "teaching.verification",
+}
 
 __all__ = [
     "InferenceSession",
@@ -65,6 +77,7 @@ __all__ = [
     "Model",
     "Sequential",
     "__version__",
+    "attribution",
     "callbacks",
     "config",
     "datasets",
@@ -86,6 +99,7 @@ __all__ = [
     "set_num_threads",
     "set_winograd",
     "show_config",
+    "verify",
     *ops.__all__,
 ]
 
@@ -100,4 +114,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "plots"])  # which needs matplotlib: ``from fastcnn import *`` does without

@@ -75,7 +75,7 @@ def get_num_threads():
 
 
 def set_winograd(int use):
-    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2)."""
+    """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2), by tiles of that size (3 to 5)."""
     fcnn_set_winograd(<fcnn_winograd_use>use)
 
 
@@ -181,10 +181,10 @@ cdef fcnn_pool2d_shape pool2d_shape(t) except *:
 
 
 def choose_conv2d(shape, int op, bint double_precision):
-    """How operation `op` (0 forward, 1 input gradient, 2 weight gradient) is computed: numbers of algorithm and reason, and two costs."""
+    """How operation `op` (0 forward, 1 input gradient, 2 weight gradient) is computed: numbers of algorithm and reason, tile, two costs."""
     cdef fcnn_conv2d_shape s = conv2d_shape(shape)
     choice = fcnn_choose_conv2d(&s, <fcnn_conv2d_op>op, double_precision)
-    return choice.algorithm, choice.reason, choice.direct_cost, choice.winograd_cost
+    return choice.algorithm, choice.reason, choice.tile, choice.direct_cost, choice.winograd_cost
 
 
 # --- Kernels -----------------------------------------------------------------------------------------------------------

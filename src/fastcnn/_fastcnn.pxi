@@ -47,6 +47,7 @@ cdef extern from "fastcnn.h" nogil:
 
     ctypedef struct fcnn_conv2d_choice:
         int algorithm, reason
+        int64_t tile
         double direct_cost, winograd_cost
 
     fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *, fcnn_conv2d_op op, bint double_precision)

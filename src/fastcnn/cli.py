@@ -73,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one digit, or as those of the folder trained on")
     predict.add_argument("--model", default=DEFAULT_MODEL, help=DEFAULT_MODEL)
 
+    demo = _command(commands, "demo", _demo, "draw a digit in the browser, and see what every layer makes of it")
+    demo.add_argument("--model", help=f"{DEFAULT_MODEL} if it is here, else one that is trained quickly on the sample")
+    demo.add_argument("--port", type=_port, default=0, help="by default one that is free; only this machine can reach it")
+    demo.add_argument("--no-browser", action="store_true", help="only print the address")
+
     _command(commands, "info", _info, "show the version, the instruction set and the threads")
     bench = commands.add_parser("bench", help="measure the kernels", add_help=False)
     bench.set_defaults(run=_bench)
@@ -119,6 +124,13 @@ def _positive(text: str) -> int:
 
 def _natural(text: str) -> int:
     return _whole(text, 0)
+
+
+def _port(text: str) -> int:
+    number = _whole(text, 0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"must be at most 65535, got {text!r}")
+    return number
 
 
 # --- Commands ------------------------------------------------------------------------------------------------------------
@@ -210,6 +222,22 @@ def _predict_classes(model: Model, paths: Sequence[str]) -> list[dict[str, Any]]
     ]
 
 
+def _demo(arguments: argparse.Namespace) -> None:
+    from fastcnn.teaching.explorer import demo
+
+    say = _silent if arguments.json else _say_now
+    if arguments.model is not None or os.path.exists(DEFAULT_MODEL):
+        model = _load_model(arguments.model or DEFAULT_MODEL)
+    else:
+        say(f"There is no {DEFAULT_MODEL}: training a network on the sample for some seconds (`fastcnn train` makes a better one).")
+        model = demo.quick_model()
+
+    def tell(url: str) -> None:
+        _say_now(json.dumps({"url": url}) if arguments.json else f"Draw at {url} (Ctrl-C ends this).")
+
+    demo.run(model, arguments.port, not arguments.no_browser, tell)
+
+
 def _info(arguments: argparse.Namespace) -> None:
     if arguments.json:
         _print_json(**(fastcnn.show_config(mode="dicts") or {}))
@@ -291,6 +319,10 @@ def _as_input(images: np.ndarray) -> np.ndarray:
 
 def _print_json(**values: Any) -> None:
     print(json.dumps(values))
+
+
+def _say_now(text: str) -> None:
+    print(text, flush=True)
 
 
 def _silent(text: str) -> None:

@@ -125,7 +125,7 @@ def num_threads(n: int) -> Iterator[None]:
 def set_winograd(allowed: bool) -> None:
     """Allow float32 convolutions to use Winograd's method where it is faster, or not.
 
-    It needs down to a quarter of the multiplications, and its rounding errors are about twice those of the direct method; see
+    It needs down to a quarter of the multiplications, and its rounding errors are one to four times those of the direct method; see
     `explain_conv`. ``FASTCNN_WINOGRAD=0`` in the environment switches it off from the start. The setting is the process's.
 
     Parameters

@@ -44,9 +44,12 @@ class InferenceSession:
     Several threads may call `run` at once; each that runs beside another gets memory of its own. After a change of the weights, by
     training, `set_weights` or `load_weights`, the next `run` packs them anew. A layer that is no kernel of C's is run in between by itself.
 
-    Outputs are, bit for bit, those of the layers run one after the other, alone or in a batch, on any number of threads. There is one
-    exception: a `BatchNormalization` behind a linear convolution becomes a part of its weights, which rounds otherwise. So outputs may then
-    differ in the last bits from those of a call of the model and what `evaluate` sees, but not from those of `predict`.
+    Outputs are, bit for bit, those of the layers run one after the other, alone or in a batch, on any number of threads. There are two
+    exceptions. A `BatchNormalization` behind a linear convolution becomes a part of its weights, which rounds otherwise: outputs may
+    then differ in the last bits from those of a call of the model and what `evaluate` sees, but not from those of `predict`. And of a
+    convolution with a `MaxPooling2D` behind it only what the pooling reads is computed, in training and in `evaluate` as well, perhaps by
+    Winograd's method in other tiles than the whole plane would be: what such a layer gives by itself may differ in the last bits from
+    what was pooled.
 
     References
     ----------

@@ -81,7 +81,7 @@ class Loss(_registry.Configurable):
 
 
 def _mean(losses: np.ndarray) -> float:
-    return float(losses.mean(dtype=np.float64))
+    return float(losses.sum(dtype=np.float64) / losses.size)  # what NumPy's mean is, in fewer steps
 
 
 class _Crossentropy(Loss):

@@ -121,12 +121,12 @@ class _Noted(WatchedOperation):
         self._ledger = ledger
 
     def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        result = super().forward(x, training)
+        result = self._operation.forward(x, training)
         self._ledger.enter(result)
         return result
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Any) -> Any:
-        result = super().backward(dy, cache, input_grad, out)
+        result = self._operation.backward(dy, cache, input_grad, out)
         self._ledger.enter(result[0])
         return result
 

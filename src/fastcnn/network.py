@@ -46,35 +46,14 @@ class Operation(Protocol):
 
 
 class WatchedOperation:
-    """An operation for those who want to see what passes through it: a subclass has methods of its own in place of some."""
+    """Stands in for an operation, for those who want to see what passes through it: a subclass has methods of its own in place of some."""
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
-        self.takes_many = operation.takes_many
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the output's shape for an input's."""
-        return self._operation.compute_output_shape(input_shape)
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `infer` is, if it is only that."""
-        return self._operation.kernel_steps(x)
-
-    def algorithm(self, input_shape: tuple[int, ...]) -> str:
-        """Return the name of the way in which inputs of `input_shape` are worked on."""
-        return self._operation.algorithm(input_shape)
-
-    def infer(self, x: Any) -> np.ndarray:
-        """Return the output in inference."""
-        return self._operation.infer(x)
-
-    def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return the output, and what `backward` needs to know."""
-        return self._operation.forward(x, training)
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[Any, Gradients]:
-        """Return dx, if wanted, and the gradients of the trainable weights."""
-        return self._operation.backward(dy, cache, input_grad, out)
+    def __getattr__(self, name: str) -> Any:
+        """Return what the operation has by that name."""
+        return getattr(self._operation, name)
 
 
 class Step(NamedTuple):
@@ -109,8 +88,10 @@ class Network:
         #: What the first step is called where random numbers are drawn.
         self._first_place = first_place
         self.layers = list(dict.fromkeys(layer for step in steps for layer in step.layers))
-        #: For the views that `backward` was last given, the values that depend on weights with views.
-        self._wanted: tuple[Mapping[Layer, Gradients], set[int]] | None = None
+        #: The steps, by place, whose layers learn from what passes through them.
+        self._observers = [(place, step.layers[0]) for place, step in enumerate(steps) if type(step.layers[0]).observe is not Layer.observe]
+        #: The views that `backward` was last given, and for each step what it has to do with them.
+        self._turns: tuple[Mapping[Layer, Gradients], list[_Turn]] | None = None
         last = {number: place for place, step in enumerate(steps) for number in (*step.inputs, step.output)}
         #: For each step, the values that nobody needs after it.
         self.done: list[list[int]] = [[] for _ in steps]
@@ -136,7 +117,7 @@ class Network:
             steps = _merged(steps, self.outputs, merge)
         return Network(steps, self.inputs, self.outputs)
 
-    def watched(self, watch: Callable[[Step], Operation]) -> Network:
+    def watched(self, watch: Callable[[Step], Any]) -> Network:
         """Return the network with what `watch` makes of each step in place of its operation."""
         steps = [step._replace(operation=watch(step)) for step in self.steps]
         return Network(steps, self.inputs, self.outputs, self._first_place)
@@ -194,7 +175,7 @@ class Network:
 
     def observe(self, caches: Sequence[Any]) -> list[tuple[Layer, Any]]:
         """Return what layers are to absorb after the training step that gave `caches`."""
-        seen = ((step.layers[0], step.layers[0].observe(cache)) for step, cache in zip(self.steps, caches, strict=True))
+        seen = ((layer, layer.observe(caches[place])) for place, layer in self._observers)
         return [(layer, observed) for layer, observed in seen if observed is not None]
 
     def backward(self, dys: Sequence[np.ndarray | None], caches: list[Any], views: Mapping[Layer, Gradients]) -> None:
@@ -202,48 +183,45 @@ class Network:
 
         Nothing is computed that no weight with a view depends on.
         """
-        if self._wanted is None or self._wanted[0] is not views:
-            self._wanted = views, self._with_gradients(views)
-        wanted = self._wanted[1]
+        if self._turns is None or self._turns[0] is not views:
+            self._turns = views, self._plan_turns(views)
+        turns = self._turns[1]
         gradients = _Sums()
         for number, output_gradient in zip(self.outputs, dys, strict=True):
             if output_gradient is not None:
                 gradients.add(number, output_gradient)
         written: set[Layer] = set()
         while caches:
-            step, cache = self.steps[len(caches) - 1], caches.pop()
+            cache = caches.pop()
+            step, places, wanted, inputs = turns[len(caches)]
             dy = gradients.take(step.output)
-            if dy is None or step.output not in wanted:
+            if dy is None or not wanted:
                 continue
             layer = step.layers[0]
-            places = views.get(layer, ())
-            out = () if layer in written else places
-            dx, weight_gradients = step.operation.backward(dy, cache, any(number in wanted for number in step.inputs), out)
-            given = len(weight_gradients)
-            for place in places[given:] if layer not in written else ():  # of a layer that was frozen after all
-                place[...] = 0
-            for place, value in zip(places[:given], weight_gradients[: len(places)], strict=True):  # a frozen layer has no places
-                if layer in written:
-                    place += value
-                elif value is not place:
-                    np.copyto(place, value)
+            again = layer in written
+            dx, weight_gradients = step.operation.backward(dy, cache, bool(inputs), () if again else places)
             if places:
+                _write(weight_gradients, places, again)
                 written.add(layer)
-            for number, part in zip(step.inputs, dx if step.operation.takes_many and dx is not None else (dx,), strict=False):
-                if part is not None and number in wanted:
-                    gradients.add(number, part)
-        for layer, places in views.items():
-            if layer not in written:  # its outputs lead to no loss
-                for place in places:
-                    place[...] = 0
+            if inputs and dx is not None:
+                for position, number in inputs:
+                    part = dx[position] if step.operation.takes_many else dx
+                    if part is not None:
+                        gradients.add(number, part)
+        for layer in views.keys() - written:  # its outputs lead to no loss
+            _write((), views[layer], False)
 
-    def _with_gradients(self, views: Mapping[Layer, Gradients]) -> set[int]:
-        """Return the values that depend on weights with views."""
-        wanted: set[int] = set()
+    def _plan_turns(self, views: Mapping[Layer, Gradients]) -> list[_Turn]:
+        """Return what each step has to do with gradients."""
+        wanted: set[int] = set()  # the values that depend on weights with views
+        turns = []
         for step in self.steps:
-            if step.layers[0] in views or any(number in wanted for number in step.inputs):
+            layer = step.layers[0]
+            inputs = [(position, number) for position, number in enumerate(step.inputs) if number in wanted]
+            if layer in views or inputs:
                 wanted.add(step.output)
-        return wanted
+            turns.append(_Turn(step, views.get(layer, ()), step.output in wanted, inputs))
+        return turns
 
     def shapes(self, inputs: Sequence[Shape]) -> dict[int, Shape]:
         """Return the shapes of all values, for those of the inputs."""
@@ -251,6 +229,26 @@ class Network:
         for step in self.steps:
             shapes[step.output] = step.operation.compute_output_shape(step.x_of(shapes))
         return shapes
+
+
+class _Turn(NamedTuple):
+    """A step in `backward`: where its weights' gradients go, and which of its inputs, by position and number, want one."""
+
+    step: Step
+    places: Gradients
+    wanted: bool
+    inputs: list[tuple[int, int]]
+
+
+def _write(gradients: Gradients, places: Gradients, again: bool) -> None:
+    """Bring a layer's gradients, or none, to their places; add them, if there are some from elsewhere already."""
+    for place, value in zip(places, gradients, strict=False):
+        if again:
+            place += value
+        elif value is not place:
+            np.copyto(place, value)
+    for place in places[len(gradients) :] if not again else ():  # of a layer that was frozen after all
+        place.fill(0)
 
 
 class _Sums:

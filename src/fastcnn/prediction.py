@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class Predictor(Layer):
-    """A model that can be run. A subclass says what its layers are."""
+    """A model that can be run. A subclass says what its layers are, and what its classes are called."""
+
+    class_names: list[str]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -119,7 +122,7 @@ class Predictor(Layer):
         >>> from fastcnn import networks
         >>> profile = networks.mnist_network().profile(np.zeros((2, 28, 28, 1)), seconds=0)
         >>> [layer.algorithm for layer in profile.layers if layer.algorithm]
-        ['direct, fused with pooling', 'winograd, fused with pooling', 'direct', 'direct', 'direct']
+        ['direct, fused with pooling', 'winograd, fused with pooling', 'winograd', 'direct', 'direct']
         """
         from fastcnn import profiling
 
@@ -127,6 +130,39 @@ class Predictor(Layer):
         xs = self._check_inputs(x)
         _validate.not_empty(xs[0].shape, "x")
         return profiling.profile(self._built_graph(), [_validate.contiguous(each, np.float32) for each in xs], seconds)
+
+    def explain(self, x: Any, path: str | os.PathLike[str]) -> None:
+        """Write a page, one HTML file for any browser, that shows what every layer makes of one input, and each number's own numbers.
+
+        Parameters
+        ----------
+        x : array_like, shape (1, ...)
+            In the model's input shape; a list or a dictionary for several inputs.
+        path : path-like
+            Ends in ``.html``. A file that is there is replaced once the new one is whole.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For inputs or a path that do not fit, and for a model whose layers give more than 8,000,000 numbers for one input. Weights, and
+            then gradients, that do not fit beside them are left out, and the page says so.
+        OSError
+            For a path that cannot be written to.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from fastcnn import networks
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "page.html")
+        ...     networks.mnist_network().explain(np.zeros((1, 28, 28, 1)), path)
+        ...     os.path.getsize(path) < 5_000_000
+        True
+        """
+        from fastcnn.teaching import explorer
+
+        explorer.explain(self, x, path)
 
 
 def _spans(count: int, size: int) -> Iterator[slice]:

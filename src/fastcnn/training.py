@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _interrupts, _registry, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
+from fastcnn._interrupts import PutOff
 from fastcnn.callbacks import Callback, CallbackList, History
 from fastcnn.compiled import Compiled, as_list, check_weights
 from fastcnn.feeding import Batch, Source
@@ -232,8 +233,9 @@ class Trainer(Predictor):
             listeners.set_state(states or {})
             for epoch in range(first_epoch, epochs):
                 held = validation if (epoch + 1) % every == 0 else None
-                with Progress(f"Epoch {epoch + 1}/{epochs}", source.images, verbose, source.steps) as progress:
-                    logs = self._fit_epoch(source, held, shuffle, epoch, first_step, progress)
+                title = f"Epoch {epoch + 1}/{epochs}"
+                with _interrupts.put_off() as put_off, Progress(title, source.images, verbose, source.steps) as progress:
+                    logs = self._fit_epoch(source, held, shuffle, epoch, first_step, progress, put_off)
                 first_step = 0
                 self._position = (epoch + 1, 0)
                 listeners.tell("on_epoch_end", epoch, logs)
@@ -244,7 +246,9 @@ class Trainer(Predictor):
             self._callbacks = None
         return history
 
-    def _fit_epoch(self, source: Source, validation: Source | None, shuffle: bool, epoch: int, first_step: int, progress: Progress) -> Logs:
+    def _fit_epoch(
+        self, source: Source, validation: Source | None, shuffle: bool, epoch: int, first_step: int, progress: Progress, put_off: PutOff
+    ) -> Logs:
         """Train for an epoch, from a step on, and evaluate; return the means."""
         compiled, listeners = self._prepare(), self._callbacks
         assert listeners is not None
@@ -258,7 +262,7 @@ class Trainer(Predictor):
         done = first_step
         for done, batch in enumerate(source.batches(order, first_step, prepare), first_step + 1):
             listeners.tell("on_train_batch_begin", done - 1)
-            result, penalty = self._train_step(batch, self._epochs)
+            result, penalty = self._train_step(batch, self._epochs, put_off)
             compiled.update(result, batch.ys, len(batch.samples), penalty)
             self._position = (epoch, done)
             progress.advance(len(batch.samples), compiled.means)
@@ -280,14 +284,14 @@ class Trainer(Predictor):
         front = self._prepare().objective.front
         return batch._replace(xs=tuple(front.forward(batch.xs, Draws(random.get_seed(), epoch, batch.samples))[0]))
 
-    def _train_step(self, batch: Batch, epoch: int) -> tuple[Result, float]:
+    def _train_step(self, batch: Batch, epoch: int, put_off: PutOff) -> tuple[Result, float]:
         """Change the weights for one batch; return the result that it had before, and what the weights cost."""
         compiled, optimizer, flat = self._compiled, self.optimizer, self._flat
         assert compiled is not None and optimizer is not None and flat is not None
         draws = Draws(random.get_seed(), epoch, batch.samples)
         result, observed = compiled.objective.differentiate(batch.xs, batch.ys, batch.weights, draws, flat.gradient_views)
         penalty = flat.add_penalties()
-        with _interrupts.put_off():
+        with put_off:
             try:
                 optimizer.update(flat.weights, flat.gradients)
                 for layer, seen in observed:
@@ -336,7 +340,8 @@ class Trainer(Predictor):
         samples = np.arange(len(xs[0]))
         batch = Batch(tuple(_validate.contiguous(each, np.float32) for each in xs), ys, weights, samples)
         epoch = _LONE_STEPS + optimizer.batches
-        result, penalty = self._train_step(self._prepare_batch(batch, epoch), epoch)
+        with _interrupts.put_off() as put_off:
+            result, penalty = self._train_step(self._prepare_batch(batch, epoch), epoch, put_off)
         compiled.update(result, ys, len(samples), penalty)
         return _results(compiled.means(), return_dict)
 

@@ -85,12 +85,12 @@ static axis random_axis(int64_t most_dilation, int64_t most_padding) {
   return a;
 }
 
-/* What the matrices of Winograd's F(4x4, 3x3), by their absolute values, make of a tile and filters of ones, at most: a result, a weight's
-   gradient. */
-#define WINOGRAD_SCALE 564.0
-#define WINOGRAD_GRADIENT_SCALE 803.0
+/* What the matrices of Winograd's method, by their absolute values and by the size of tiles, make of a tile and filters of ones, at most: a result,
+   a weight's gradient. */
+static const double WINOGRAD_SCALES[] = {[3] = 241, [4] = 564, [5] = 1906};
+static const double WINOGRAD_GRADIENT_SCALES[] = {[3] = 241, [4] = 803, [5] = 2890};
 
-static int64_t tiles_of(int64_t results) { return (results + 3) / 4; }
+static int64_t tiles_of(int64_t results, int64_t tile) { return (results + tile - 1) / tile; }
 
 /* What Winograd's method serves: 3x3 taps, side by side, a pixel apart. */
 static fcnn_conv2d_shape random_3x3(void) {

@@ -95,14 +95,14 @@ _FUNCTIONS = {
     function.name: function
     for function in (
         LINEAR,
-        ActivationFunction("relu", ops.relu, ops.relu_backward),
+        ActivationFunction("relu", normalize.relu, normalize.relu_backward),
         _kernel("relu6", "relu6"),
         _kernel("sigmoid", "sigmoid"),
         ActivationFunction("tanh", np.tanh, _tanh_backward),
         _kernel("silu", "silu", of_input=True),
         _kernel("swish", "silu", of_input=True),
         _kernel("gelu", "gelu", of_input=True),
-        ActivationFunction("softmax", ops.softmax, _softmax_backward),
+        ActivationFunction("softmax", normalize.softmax, _softmax_backward),
         _kernel("hard_sigmoid", "hard_sigmoid"),
         _kernel("hard_silu", "hard_silu", of_input=True),
         _kernel("hard_swish", "hard_silu", of_input=True),

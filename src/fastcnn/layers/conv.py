@@ -11,7 +11,9 @@ from fastcnn import _validate, initializers, ops, regularizers
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec, known
 from fastcnn.layers.weighted import BiasedLayer, KernelLayer
-from fastcnn.ops import steps
+from fastcnn.ops import conv, steps
+from fastcnn.ops._images import NHWC
+from fastcnn.ops.conv import Conv2DShape, canonical_shape
 
 
 class ConvLayer(ImageLayer, BiasedLayer):
@@ -40,6 +42,10 @@ class ConvLayer(ImageLayer, BiasedLayer):
     def geometry(self) -> dict[str, Any]:
         """The arguments that kernels call stride, padding and dilation."""
         return {"stride": self.strides, "padding": self.padding, "dilation": self.dilation_rate}
+
+    def shape(self, x: np.ndarray, kernel: np.ndarray, groups: int) -> Conv2DShape:
+        """Return the shapes of the convolution of images `x`; they are worked out once for each batch size."""
+        return canonical_shape(NHWC, x.shape, kernel.shape, groups, self.strides, self.dilation_rate, self.padding)
 
 
 class Conv2D(ConvLayer, KernelLayer):
@@ -120,17 +126,17 @@ class Conv2D(ConvLayer, KernelLayer):
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""
-        kernel, bias = self._weights["kernel"], self._weights.get("bias")
-        return ops.conv2d(x, kernel, bias, groups=self.groups, activation=activation, **self.geometry())
+        kernel = self._weights["kernel"]
+        return conv.forward(self.shape(x, kernel, self.groups), x, kernel, self._weights.get("bias"), activation == "relu")
 
     def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
         """Return the convolution, if it has one group."""
-        return (steps.conv2d(x, self._weights, self.geometry(), relu),) if self.groups == 1 else None
+        return (steps.conv2d(self.shape(x, self._weights["kernel"], 1), self._weights, relu),) if self.groups == 1 else None
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
         kernel = self._weights["kernel"]
-        dx, *gradients = ops.conv2d_backward(dz, x, kernel, groups=self.groups, input_grad=input_grad, out=out, **self.geometry())
+        dx, *gradients = conv.backward(self.shape(x, kernel, self.groups), dz, x, kernel, input_grad, out)
         return dx, tuple(gradients[: len(self._weights)])
 
 
@@ -167,7 +173,8 @@ class DepthwiseLayer(ConvLayer):
 
     def depthwise(self, x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None, activation: str | None = None) -> np.ndarray:
         """Return the convolution with `kernel` (KH, KW, C, depth_multiplier), clamped where `activation` is "relu"."""
-        return ops.conv2d(x, _grouped(kernel), bias, groups=x.shape[-1], activation=activation, **self.geometry())
+        w = _grouped(kernel)
+        return conv.forward(self.shape(x, w, x.shape[-1]), x, w, bias, activation == "relu")
 
     def depthwise_backward(
         self, dz: np.ndarray, x: np.ndarray, kernel: np.ndarray, input_grad: bool, out: Gradients = ()
@@ -175,7 +182,7 @@ class DepthwiseLayer(ConvLayer):
         """Return dx and the gradients of the kernel and the bias."""
         w = _grouped(kernel)
         out = tuple(array.reshape(shape) for array, shape in zip(out, (w.shape, (w.shape[-1],)), strict=False))
-        dx, dw, db = ops.conv2d_backward(dz, x, w, groups=x.shape[-1], input_grad=input_grad, out=out, **self.geometry())
+        dx, dw, db = conv.backward(self.shape(x, w, x.shape[-1]), dz, x, w, input_grad, out)
         return dx, dw.reshape(kernel.shape), db
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastcnn import _registry, _validate, initializers, ops
+from fastcnn import _registry, _validate, initializers
 from fastcnn.graph import Shape
 from fastcnn.layers.activated import ActivatedLayer
 from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
 from fastcnn.layers.weighted import KernelLayer
 from fastcnn.ops import steps
+from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
+from fastcnn.ops.normalize import relu_backward
 from fastcnn.random import Draws
 
 
@@ -78,7 +81,8 @@ class Dense(KernelLayer):
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return ``x @ kernel + bias``, clamped where `activation` is "relu"."""
-        return ops.dense(x, self._weights["kernel"], self._weights.get("bias"), activation=activation)
+        kernel = self._weights["kernel"]
+        return dense_forward(dense_shape(x.shape, kernel.shape), x, kernel, self._weights.get("bias"), activation == "relu")
 
     def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep]:
         """Return the product."""
@@ -86,7 +90,8 @@ class Dense(KernelLayer):
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = ops.dense_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out)
+        kernel = self._weights["kernel"]
+        dx, *gradients = dense_gradients(dense_shape(x.shape, kernel.shape), dz, x, kernel, input_grad, out)
         return dx, tuple(gradients[: len(self._weights)])
 
 
@@ -202,12 +207,13 @@ class Dropout(Layer):
         return ()
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return `x`, with some elements dropped in training, and the mask of those kept."""
+        """Return `x`, with some elements dropped in training, and how far what was drawn is above what drops."""
         if training is None or self.rate == 0:
             return x, None
         shape = self._mask_shape(x)
-        kept = training.uniform(math.prod(shape[1:])).reshape(shape) >= self.rate
-        return self._masked(x, kept), kept
+        margins = training.uniform(math.prod(shape[1:])).reshape(shape)
+        margins -= _largest_below(self.rate)
+        return self._masked(x, margins), margins
 
     def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
         noise = self.noise_shape or x.shape
@@ -217,12 +223,18 @@ class Dropout(Layer):
         """Return `dy` where the input was kept, scaled alike."""
         return (dy if cache is None else self._masked(dy, cache)), ()
 
-    def _masked(self, x: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        """`x` scaled where `kept`, elsewhere 0, even for NaN and infinities."""
-        scale = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
-        bits = np.dtype(f"i{x.itemsize}")  # all of a number that is kept, else none: several times as fast as `np.where`
-        masked: np.ndarray = ((x * x.dtype.type(scale)).view(bits) & -kept.astype(bits)).view(x.dtype)
+    def _masked(self, x: np.ndarray, margins: np.ndarray) -> np.ndarray:
+        """`x` scaled where `margins` are above 0, elsewhere 0, even for NaN and infinities: the gradient of a ReLU."""
+        masked = relu_backward(x, margins if margins.shape == x.shape else np.broadcast_to(margins, x.shape))
+        masked *= 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
         return masked
+
+
+@functools.cache
+def _largest_below(rate: float) -> np.float32:
+    """Return the largest number of float32 that is less than `rate` is as one: what is drawn is above it, or drops."""
+    below: np.float32 = np.nextafter(np.float32(rate), np.float32(-1))
+    return below
 
 
 class SpatialDropout2D(ImageLayer, Dropout):

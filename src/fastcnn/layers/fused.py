@@ -36,10 +36,9 @@ class PooledConv2D:
         return cls(first, second) if pool.fits_winners(second.pool_size) else None
 
     def _shape(self, x: np.ndarray) -> conv_pool.ConvPoolShape:
-        kernel, pooling = self._conv.weights["kernel"], self._pooling
-        return conv_pool.ConvPoolShape.of(
-            x, kernel, self._conv.geometry(), self._conv.groups, pooling.pool_size, pooling.strides, pooling.padding
-        )
+        conv, pooling = self._conv, self._pooling
+        shape = conv.shape(x, conv.weights["kernel"], conv.groups)
+        return conv_pool.ConvPoolShape.of(shape, pooling.pool_size, pooling.strides, pooling.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""

@@ -66,7 +66,8 @@ class Mean(_Gathering):
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Gather a value, or (N, ...) values for N samples, of which each counts the same; with a weight for each sample or value."""
         numbers = _validate.array(values, "values", range(33))
-        total, weight = numbers.sum(dtype=np.float64), float(numbers.size)
+        counts = numbers.dtype.kind == "b"  # the sum's fast case
+        total, weight = float(np.count_nonzero(numbers) if counts else numbers.sum(dtype=np.float64)), float(numbers.size)
         if sample_weight is not None:
             weights = _targets.weights(sample_weight, numbers.shape, np.float64)
             total, weight = np.sum(numbers * weights), float(weights.sum())

@@ -28,7 +28,8 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """An uninitialised array for a result."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    result = np.ndarray(shape, dtype, memoryview(_core.Memory(size))) if size >= SMALL_BYTES else np.empty(shape, dtype)
+    block: Any = _core.Memory(size) if size >= SMALL_BYTES else None  # of Any, as NumPy's annotations know some types of buffers only
+    result = np.empty(shape, dtype) if block is None else np.ndarray(shape, dtype, block)
     for watch in watchers:
         watch(result)
     return result
@@ -49,6 +50,11 @@ def outputs(out: Sequence[np.ndarray], dtype: np.dtype, **shapes: Sequence[int])
             raise ValueError(f"out must have for {name} a writable, C-contiguous array of {tuple(shape)} {dtype}")
         arrays.append(array)
     return arrays
+
+
+def plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """`array` as kernels take it, in C order and of `dtype`; nearly always it is so already."""
+    return array if array.dtype is dtype and array.flags.carray else _validate.contiguous(array, dtype)
 
 
 class Layout(NamedTuple):
@@ -93,3 +99,7 @@ class Layout(NamedTuple):
         if self.channels_first:
             y = np.ascontiguousarray(np.moveaxis(y, -1, -3))
         return y if self.ndim == 4 else y[0]
+
+
+#: How images lie in networks.
+NHWC = Layout(channels_first=False, ndim=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn._validate import Axis, CanonicalPadding, IntOrPair, Padding
-from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, outputs
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, outputs, plain
 
 ACTIVATIONS = (None, "relu")
 
@@ -55,24 +56,17 @@ class Conv2DShape(NamedTuple):
         )
 
 
-def _images_and_filters(x: np.ndarray, w: np.ndarray, groups: int) -> int:
-    """Check the ranks and emptiness of x and w, and `groups`; return it."""
-    _validate.not_empty(x.shape, "x", first=x.ndim - 3)
-    _validate.not_empty(w.shape, "w")
-    return _validate.integer(groups, "groups", 1)
-
-
 def forward_shape(
     layout: Layout, x: np.ndarray, w: np.ndarray, stride: IntOrPair, padding: Padding, dilation: IntOrPair, groups: int
 ) -> Conv2DShape:
     """The shapes of a convolution, with everything about them checked."""
-    groups = _images_and_filters(x, w, groups)
+    groups = _validate.integer(groups, "groups", 1)
     geometry = _validate.pair(stride, "stride", 1), _validate.pair(dilation, "dilation", 1), _validate.padding(padding)
-    return _forward_shape(layout, x.shape, w.shape, groups, *geometry)
+    return canonical_shape(layout, x.shape, w.shape, groups, *geometry)
 
 
 @functools.lru_cache(SHAPES_KEPT)
-def _forward_shape(
+def canonical_shape(
     layout: Layout,
     x: tuple[int, ...],
     w: tuple[int, ...],
@@ -81,7 +75,11 @@ def _forward_shape(
     dilation: tuple[int, int],
     padding: CanonicalPadding,
 ) -> Conv2DShape:
-    """The shapes for images and filters of shapes `x` and `w`."""
+    """The same for images and filters of shapes `x` and `w`, and parameters in canonical form."""
+    _validate.not_empty(x, "x", first=len(x) - 3)
+    _validate.not_empty(w, "w")
+    if len(x) != layout.ndim:
+        raise ValueError(f"x must have {layout.ndim} dimensions, got {len(x)} (shape {x})")
     n, h, width, c = layout.nhwc_shape(x)
     kh, kw, channels, f = w
     if c % groups or f % groups:
@@ -100,6 +98,29 @@ def _bias(b: ArrayLike | None, length: int, dtype: np.dtype) -> np.ndarray | Non
     bias = _validate.array(b, "b", (1,))
     _validate.same_shape(bias.shape, (length,), "b", "one number a filter, shape")
     return _validate.contiguous(bias, dtype)
+
+
+def forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool) -> np.ndarray:
+    """The convolution of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous as `b` is."""
+    y = empty(shape.y, w.dtype)
+    _core.conv2d(shape, plain(x, w.dtype), w, b, relu, y)
+    return y
+
+
+def backward(
+    shape: Conv2DShape, dy: np.ndarray, x: np.ndarray, w: np.ndarray, input_grad: bool, out: Sequence[np.ndarray]
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """The gradients by x (None without `input_grad`), w and the bias of such a convolution, the latter in `out` as far as it goes."""
+    if dy.size != math.prod(shape.y):
+        raise ValueError(f"dy must have as many numbers as the result, {shape.y}, got shape {dy.shape}")
+    dw, db = outputs(out, w.dtype, dw=w.shape, db=(shape.f,))
+    dy = plain(dy, w.dtype)
+    _core.conv2d_weight_gradient(shape, dy, plain(x, w.dtype), dw, db)
+    if not input_grad:
+        return None, dw, db
+    dx = empty(shape.x, w.dtype)
+    _core.conv2d_input_gradient(shape, dy, w, None, False, dx)
+    return dx, dw, db
 
 
 def conv2d(
@@ -177,9 +198,7 @@ def conv2d(
     shape = forward_shape(layout, images, filters, stride, padding, dilation, groups)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    y = empty(shape.y, dtype)
-    _core.conv2d(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), bias, relu, y)
-    return layout.from_nhwc(y)
+    return layout.from_nhwc(forward(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), bias, relu))
 
 
 def conv2d_backward(
@@ -222,6 +241,13 @@ def conv2d_backward(
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
 
+    References
+    ----------
+    The gradients of convolutional networks are told in [1]_.
+
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+       86(11), 1998.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -242,15 +268,9 @@ def conv2d_backward(
     shape = forward_shape(layout, images, filters, stride, padding, dilation, groups)
     _validate.same_shape(gradient.shape, layout.shape_of(*shape.y), "dy", "the shape of the convolution's result,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
-
-    dw, db = outputs(out, dtype, dw=filters.shape, db=(shape.f,))
-    pixels = layout.to_nhwc(gradient, dtype)
-    _core.conv2d_weight_gradient(shape, pixels, layout.to_nhwc(images, dtype), dw, db)
-    if not wants_dx:
-        return None, dw, db
-    dx = empty(shape.x, dtype)
-    _core.conv2d_input_gradient(shape, pixels, _validate.contiguous(filters, dtype), None, False, dx)
-    return layout.from_nhwc(dx), dw, db
+    pixels, images = layout.to_nhwc(gradient, dtype), layout.to_nhwc(images, dtype)
+    dx, dw, db = backward(shape, pixels, images, _validate.contiguous(filters, dtype), wants_dx, out)
+    return None if dx is None else layout.from_nhwc(dx), dw, db
 
 
 def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int = 1) -> np.ndarray:
@@ -276,6 +296,12 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`.
+
+    References
+    ----------
+    Windows, strides and sizes are drawn in [1]_.
+
+    .. [1] V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
 
     Examples
     --------
@@ -306,7 +332,9 @@ def _transposed_shape(
     groups: int,
 ) -> Conv2DShape:
     """The shapes of the convolution that a transposed one turns round: its input is our result, its output our x."""
-    groups = _images_and_filters(x, w, groups)
+    groups = _validate.integer(groups, "groups", 1)
+    _validate.not_empty(x.shape, "x", first=x.ndim - 3)
+    _validate.not_empty(w.shape, "w")
     n, h, width, c = layout.nhwc_shape(x.shape)
     kh, kw, filters, channels = w.shape
     if channels != c:
@@ -434,6 +462,12 @@ def conv2d_transpose_backward(
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
+
+    References
+    ----------
+    What a convolution, transposed, reads and writes is drawn in [1]_.
+
+    .. [1] V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
 
     Examples
     --------

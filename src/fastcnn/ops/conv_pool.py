@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from fastcnn import _core
+from fastcnn import _core, _validate
 from fastcnn._validate import Padding
-from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, outputs
-from fastcnn.ops.conv import Conv2DShape, forward_shape
+from fastcnn.ops._images import SHAPES_KEPT, empty, outputs, plain
+from fastcnn.ops.conv import Conv2DShape
 from fastcnn.ops.pool import Pool2DShape
 
 
@@ -22,24 +22,9 @@ class ConvPoolShape(NamedTuple):
     pool: Pool2DShape
 
     @classmethod
-    def of(
-        cls,
-        x: np.ndarray,
-        w: np.ndarray,
-        geometry: dict[str, Any],
-        groups: int,
-        pool_size: tuple[int, int],
-        pool_stride: tuple[int, int],
-        pool_padding: Padding,
-    ) -> ConvPoolShape:
-        """The shapes for images `x` and filters `w`; `geometry` is the convolution's stride, padding and dilation."""
-        conv = forward_shape(Layout.of(x, "channels_last"), x, w, groups=groups, **geometry)
-        return cls._of(conv, pool_size, pool_stride, pool_padding)
-
-    @classmethod
     @functools.lru_cache(SHAPES_KEPT)
-    def _of(cls, conv: Conv2DShape, pool_size: tuple[int, int], pool_stride: tuple[int, int], pool_padding: Padding) -> ConvPoolShape:
-        """The same for a convolution of shape `conv`."""
+    def of(cls, conv: Conv2DShape, pool_size: tuple[int, int], pool_stride: tuple[int, int], pool_padding: Padding) -> ConvPoolShape:
+        """The shapes for a convolution of shape `conv`."""
         pool = Pool2DShape.of(conv.y, pool_size, pool_stride, pool_padding, 1, False, False)
         rows = min((pool.oh - 1) * pool.stride_h + pool.kh - pool.pad_top, conv.oh)
         cols = min((pool.ow - 1) * pool.stride_w + pool.kw - pool.pad_left, conv.ow)
@@ -56,6 +41,7 @@ def conv2d_max_pool2d(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The maxima, after a ReLU if wanted, and in training which taps won, as bytes."""
     conv, pool = shape
+    x = plain(x, w.dtype)
     y = empty(pool.y, x.dtype)
     winners = empty(pool.y, np.uint8) if training else None
     if not _core.conv2d_max_pool2d(conv, pool, x, w, b, relu, y, winners):
@@ -83,6 +69,8 @@ def conv2d_max_pool2d_backward(
     `y` is the result where there was a ReLU, else None.
     """
     conv, pool = shape
+    _validate.same_shape(dy.shape, pool.y, "dy", "the shape of the pooling's result,")
+    x, dy = plain(x, w.dtype), plain(dy, w.dtype)
     dw, db = outputs(out, x.dtype, dw=w.shape, db=(conv.f,))
     if not input_grad and _core.conv2d_max_pool2d_weight_gradient(conv, pool, dy, winners, y, x, dw, db):
         return None, dw, db

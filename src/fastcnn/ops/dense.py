@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.ops._images import SHAPES_KEPT, empty, outputs
+from fastcnn.ops import conv
+from fastcnn.ops._images import SHAPES_KEPT, empty
 from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
 
 _ANY_RANK = range(65)
@@ -28,6 +29,19 @@ def dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
     rows = math.prod(x[:-1])
     _validate.addressable((rows, u), np.dtype(np.float64), "the result")
     return Conv2DShape(rows, 1, 1, d, u, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1)
+
+
+def dense_forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool) -> np.ndarray:
+    """The product of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous as `b` is."""
+    return conv.forward(shape, x, w, b, relu).reshape(*x.shape[:-1], shape.f)
+
+
+def dense_gradients(
+    shape: Conv2DShape, dy: np.ndarray, x: np.ndarray, w: np.ndarray, input_grad: bool, out: Sequence[np.ndarray]
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """The gradients by x (None without `input_grad`), w and the bias of such a product, the latter in `out` as far as it goes."""
+    dx, dw, db = conv.backward(shape, dy, x, w, input_grad, out)
+    return None if dx is None else dx.reshape(x.shape), dw, db
 
 
 def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation: str | None = None) -> np.ndarray:
@@ -54,6 +68,12 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     TypeError, ValueError, MemoryError
         As `conv2d`.
 
+    References
+    ----------
+    The matrix product is blocked for caches and registers as in [1]_.
+
+    .. [1] K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008.
+
     Examples
     --------
     >>> import fastcnn
@@ -65,9 +85,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     shape = dense_shape(inputs.shape, weights.shape)
     bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    y = empty((*inputs.shape[:-1], shape.f), dtype)
-    _core.conv2d(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu, y)
-    return y
+    return dense_forward(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu)
 
 
 def dense_backward(
@@ -99,6 +117,12 @@ def dense_backward(
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `dy` has not the shape of the result.
 
+    References
+    ----------
+    The chain rule, layer by layer, is that of [1]_.
+
+    .. [1] D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", Nature 323, 1986.
+
     Examples
     --------
     >>> import fastcnn
@@ -113,15 +137,8 @@ def dense_backward(
     shape = dense_shape(inputs.shape, weights.shape)
     _validate.same_shape(gradient.shape, (*inputs.shape[:-1], shape.f), "dy", "the shape of the result of dense,")
     wants_dx = _validate.boolean(input_grad, "input_grad")
-
-    dw, db = outputs(out, dtype, dw=weights.shape, db=(shape.f,))
-    rows = _validate.contiguous(gradient, dtype)
-    _core.conv2d_weight_gradient(shape, rows, _validate.contiguous(inputs, dtype), dw, db)
-    if not wants_dx:
-        return None, dw, db
-    dx = empty(inputs.shape, dtype)
-    _core.conv2d_input_gradient(shape, rows, _validate.contiguous(weights, dtype), None, False, dx)
-    return dx, dw, db
+    inputs, weights = _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype)
+    return dense_gradients(shape, _validate.contiguous(gradient, dtype), inputs, weights, wants_dx, out)
 
 
 def relu(x: ArrayLike) -> np.ndarray:
@@ -141,6 +158,12 @@ def relu(x: ArrayLike) -> np.ndarray:
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`.
+
+    References
+    ----------
+    Networks of such units are the subject of [1]_.
+
+    .. [1] V. Nair, G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
 
     Examples
     --------
@@ -174,6 +197,12 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if the shapes differ.
+
+    References
+    ----------
+    Networks of such units are the subject of [1]_.
+
+    .. [1] V. Nair, G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
 
     Examples
     --------
@@ -209,6 +238,13 @@ def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`.
+
+    References
+    ----------
+    The name, and why its outputs are probabilities, are from [1]_.
+
+    .. [1] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships to statistical
+       pattern recognition", Neurocomputing, 1990.
 
     Examples
     --------
@@ -249,6 +285,13 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if a label is out of range.
+
+    References
+    ----------
+    Outputs of a softmax, trained by this loss, are the subject of [1]_.
+
+    .. [1] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships to statistical
+       pattern recognition", Neurocomputing, 1990.
 
     Examples
     --------

@@ -36,12 +36,15 @@ class ConvChoice(NamedTuple):
         Why, in words.
     direct_cost, winograd_cost : float
         What an image would cost by either method, in multiply-adds at the machine's peak; 0 where there was no choice.
+    tile : int
+        How many rows, and columns, of results Winograd's method computes at a time, where it costs the least; 0 where there was no choice.
     """
 
     algorithm: str
     reason: str
     direct_cost: float
     winograd_cost: float
+    tile: int
 
 
 def explain_conv(
@@ -60,10 +63,11 @@ def explain_conv(
 
     The choice depends on the shapes of one image and of the filters, on the dtype and on `set_winograd`; never on the number of images.
 
-    Winograd's F(4x4, 3x3) [1]_ needs 36 multiplications where the direct method needs 144, and moves more memory. Its rounding errors
-    are about twice as large: on data without structure their root mean square is below ``1e-7 * sqrt(C + 16)`` of the results', and the
-    largest of some 10,000 is below ``1.2e-6 * sqrt(C + 16)``, at most 3e-5 for as many channels C as the method is used for. Where
-    neighbouring pixels differ by many orders of magnitude, the errors of a tile of 4x4 results are relative to the largest pixel
+    Winograd's method [1]_ computes tiles of 3x3, 4x4 or 5x5 results, whichever size costs least, by 25, 36 or 49 multiplications where
+    the direct method needs 81, 144 or 225, and moves more memory. Its rounding errors are one, two or four times as large: on data
+    without structure, of C channels, their root mean square is below 0.6, 1 or 1.9 times ``1e-7 * sqrt(C + 16)`` of the results', and
+    the largest of some 10,000 is below 0.6, 1.2 or 2.4 times ``1e-6 * sqrt(C + 16)``, at most 5e-5 for as many channels as the method
+    is used for. Where neighbouring pixels differ by many orders of magnitude, the errors of a tile are relative to the largest pixel
     under it. Where pixels are equal, results are so only up to rounding, and another may win a max pooling behind. Values that pass
     float32's range on the way, NaN and infinities give what the direct method gives.
 
@@ -111,8 +115,8 @@ def explain_conv(
 
 def choice_of(shape: Conv2DShape, op: str = "forward", double_precision: bool = False) -> ConvChoice:
     """Say how a convolution of a checked shape is computed, as `explain_conv` does."""
-    algorithm, reason, direct, winograd = _core.choose_conv2d(shape, _OPS.index(op), double_precision)
-    return ConvChoice(_ALGORITHMS[algorithm], _REASONS[reason] or _compared(direct, winograd), direct, winograd)
+    algorithm, reason, tile, direct, winograd = _core.choose_conv2d(shape, _OPS.index(op), double_precision)
+    return ConvChoice(_ALGORITHMS[algorithm], _REASONS[reason] or _compared(direct, winograd, tile), direct, winograd, tile)
 
 
 def _stand_in(shape: Sequence[int], name: str, ndim: Sequence[int]) -> np.ndarray:
@@ -120,6 +124,7 @@ def _stand_in(shape: Sequence[int], name: str, ndim: Sequence[int]) -> np.ndarra
     return np.broadcast_to(np.float32(0), _validate.shape(shape, name, ndim))
 
 
-def _compared(direct: float, winograd: float) -> str:
+def _compared(direct: float, winograd: float, tile: int) -> str:
     """Put the costs of an image into words."""
-    return f"an image costs {direct / 1e6:.3g} million multiply-adds by the direct method, {winograd / 1e6:.3g} million by Winograd's"
+    by_tiles = f"Winograd's with tiles of {tile}x{tile} results"
+    return f"an image costs {direct / 1e6:.3g} million multiply-adds by the direct method, {winograd / 1e6:.3g} million by {by_tiles}"

@@ -4,8 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcnn import _core
-from fastcnn.ops._images import empty
+from fastcnn import _core, _validate
+from fastcnn.ops._images import empty, plain
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """Return ``max(x, 0)``, in float32 or float64."""
+    y = empty(x.shape, _validate.working_dtype(x=x))
+    _core.relu(x.size, plain(x, y.dtype), y)
+    return y
+
+
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return `dy` where `y`, of its shape, is above 0 or NaN, else 0."""
+    _validate.same_shape(dy.shape, y.shape, "dy", "the shape of y,")
+    dx = empty(dy.shape, _validate.working_dtype(dy=dy))
+    _core.relu_gradient(dy.size, plain(dy, dx.dtype), plain(y, dx.dtype), dx)
+    return dx
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Return the softmax of `x` along its last axis."""
+    p = empty(x.shape, _validate.working_dtype(x=x))
+    _core.softmax(p.size // p.shape[-1], p.shape[-1], plain(x, p.dtype), p)
+    return p
 
 
 def activation(kind: str, x: np.ndarray) -> np.ndarray:

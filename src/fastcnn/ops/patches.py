@@ -63,6 +63,12 @@ def im2col(
     TypeError, ValueError, MemoryError
         As `conv2d`.
 
+    References
+    ----------
+    Convolution as a product of matrices is from [1]_.
+
+    .. [1] K. Chellapilla, S. Puri, P. Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -113,6 +119,12 @@ def col2im(
     ------
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if `cols` has not the shape that `im2col` gives for `input_shape`.
+
+    References
+    ----------
+    The matrix is that of [1]_.
+
+    .. [1] K. Chellapilla, S. Puri, P. Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
 from fastcnn._validate import Axis, CanonicalPadding, IntOrPair, Padding
-from fastcnn.ops._images import SHAPES_KEPT, Layout, empty
+from fastcnn.ops._images import SHAPES_KEPT, Layout, empty, plain
 
 
 class Pool2DShape(NamedTuple):
@@ -173,6 +173,13 @@ def max_pool2d(
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if a window would cover padding alone.
 
+    References
+    ----------
+    Max pooling is compared with averages in [1]_.
+
+    .. [1] D. Scherer, A. Müller, S. Behnke, "Evaluation of pooling operations in convolutional architectures for object recognition",
+       ICANN 2010.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -214,6 +221,13 @@ def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence
     TypeError, ValueError, MemoryError
         As `conv2d`; a ValueError, too, if the shapes disagree or an index points outside its plane.
 
+    References
+    ----------
+    Max pooling is compared with averages in [1]_.
+
+    .. [1] D. Scherer, A. Müller, S. Behnke, "Evaluation of pooling operations in convolutional architectures for object recognition",
+       ICANN 2010.
+
     Examples
     --------
     >>> import numpy as np, fastcnn
@@ -253,6 +267,7 @@ def max_pool2d_winners(
     The window must be one of which `fits_winners` is true.
     """
     shape = Pool2DShape.of(x.shape, pool_size, stride, padding, 1, False, False)
+    x = plain(x, _validate.working_dtype(x=x))
     y, winners = empty(shape.y, x.dtype), empty(shape.y, np.uint8)
     _core.max_pool2d_winners(shape, x, relu, y, winners)
     return y, winners
@@ -269,8 +284,9 @@ def max_pool2d_winners_backward(
 ) -> np.ndarray:
     """Compute the gradient of `max_pool2d_winners` by x; `y` is its result where it had a ReLU, else None."""
     shape = Pool2DShape.of(input_shape, pool_size, stride, padding, 1, False, False)
-    dx = empty(shape.x, dy.dtype)
-    _core.max_pool2d_winners_gradient(shape, dy, winners, y, dx)
+    _validate.same_shape(dy.shape, shape.y, "dy", "the shape of the pooling's result,")
+    dx = empty(shape.x, _validate.working_dtype(dy=dy))
+    _core.max_pool2d_winners_gradient(shape, plain(dy, dx.dtype), winners, y, dx)
     return dx
 
 
@@ -303,6 +319,13 @@ def avg_pool2d(
     ------
     TypeError, ValueError, MemoryError
         As `max_pool2d`.
+
+    References
+    ----------
+    Averages of windows are the subsampling of [1]_.
+
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+       86(11), 1998.
 
     Examples
     --------
@@ -349,6 +372,13 @@ def avg_pool2d_backward(
     ------
     TypeError, ValueError, MemoryError
         As `max_pool2d`; a ValueError, too, if `dy` has not the shape that `input_shape` gives.
+
+    References
+    ----------
+    Averages of windows are the subsampling of [1]_.
+
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+       86(11), 1998.
 
     Examples
     --------

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fastcnn._validate import Padding
 from fastcnn.ops._images import Layout
-from fastcnn.ops.conv import Conv2DShape, forward_shape
+from fastcnn.ops.conv import Conv2DShape
 from fastcnn.ops.conv_pool import ConvPoolShape
 from fastcnn.ops.dense import dense_shape
 from fastcnn.ops.pool import Pool2DShape
@@ -34,9 +34,8 @@ class KernelStep(NamedTuple):
     weights: Weights | None = None
 
 
-def conv2d(x: np.ndarray, weights: Weights, geometry: Mapping[str, Any], relu: bool) -> KernelStep:
-    """A convolution in one group; `geometry` is its stride, padding and dilation."""
-    shape = forward_shape(Layout.of(x, "channels_last"), x, weights["kernel"], groups=1, **geometry)
+def conv2d(shape: Conv2DShape, weights: Weights, relu: bool) -> KernelStep:
+    """A convolution in one group."""
     return KernelStep("conv2d", shape, relu=relu, weights=weights)
 
 

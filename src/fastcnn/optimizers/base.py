@@ -13,6 +13,8 @@ from fastcnn import _registry, _validate
 from fastcnn.ops import updates
 from fastcnn.optimizers import schedules
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 class Optimizer(_registry.Configurable):
     """The base of all optimizers. A subclass gives `_slot_names` and `_next_step`.
@@ -129,16 +131,16 @@ class Optimizer(_registry.Configurable):
             if name:
                 self._check(name, self.slots[name])
         rate = self.learning_rate
-        with np.errstate(all="ignore"):  # NaN and Inf go where they go
-            if self.gradient_accumulation_steps:
+        if self.gradient_accumulation_steps:
+            with np.errstate(all="ignore"):  # NaN and Inf go where they go
                 self._accumulate(weights, gradients, rate)
-            else:
-                self._apply(weights, gradients, rate)
+        else:
+            self._apply(weights, gradients, rate)
 
     def _check(self, name: str, array: np.ndarray) -> None:
         """Refuse an array that is not as long as `build` was told."""
         size = self._spans[-1].stop if self._spans else 0
-        if array.shape != (size,) or array.dtype != np.float32:
+        if array.shape != (size,) or array.dtype != _FLOAT32:
             raise ValueError(f"{name} must be float32 of shape ({size},), as `build` was told, got {array.dtype} {array.shape}")
 
     def _accumulate(self, weights: np.ndarray, gradients: np.ndarray, rate: float) -> None:
@@ -156,7 +158,9 @@ class Optimizer(_registry.Configurable):
 
     def _apply(self, weights: np.ndarray, gradients: np.ndarray, rate: float) -> None:
         """Make one step with `gradients`, which may be changed."""
-        self._clip(gradients)
+        if self.clipvalue or self.clipnorm or self.global_clipnorm:
+            with np.errstate(all="ignore"):
+                self._clip(gradients)
         rule, coefficients = self._next_step(rate)
         slots = [self.slots[name] if name else None for name in self._slot_names]
         updates.step(rule, weights, gradients, coefficients, slots, rate * (self.weight_decay or 0))

@@ -1,0 +1,1 @@
+"""What shows and tells how networks work."""
