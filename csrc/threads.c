@@ -24,9 +24,6 @@ enum {
   WAKING = 20, /* shares of work that are worth waking threads for: it takes the caller some microseconds, and them some tens */
 };
 
-/* Nanoseconds from one question whether to give up to the next. Who asks takes Python's lock. */
-static const int64_t PATIENCE = 60000000;
-
 static const int64_t CLOSED = (int64_t)1 << 32;
 
 static struct {
@@ -88,8 +85,12 @@ static inline void pause_briefly(void) {
 }
 
 static int (*_Atomic interruption)(void);
+static atomic_int_fast64_t patience;
 
-void fcnn_set_interruption(int (*asked)(void)) { atomic_store(&interruption, asked); }
+void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds) {
+  atomic_store(&patience, nanoseconds);
+  atomic_store(&interruption, asked);
+}
 
 /* What a thread is doing: one of the pool's works for the loop that is open, any other one for a call of its own. */
 static _Thread_local struct {
@@ -112,8 +113,8 @@ static int64_t coarse_time(void) {
 
 /* A loop begins: unless others did shortly before, nobody is asked for a while. */
 static void have_patience(void) {
-  const int64_t now = coarse_time();
-  if (now >= self.ask_at + PATIENCE) self.ask_at = now + PATIENCE;
+  const int64_t now = coarse_time(), wait = atomic_load_explicit(&patience, memory_order_relaxed);
+  if (now >= self.ask_at + wait) self.ask_at = now + wait;
 }
 
 bool fcnn_given_up(void) {
@@ -123,7 +124,7 @@ bool fcnn_given_up(void) {
   if (!asked) return false;
   const int64_t now = coarse_time();
   if (now < self.ask_at) return false;
-  self.ask_at = now + PATIENCE;
+  self.ask_at = now + atomic_load_explicit(&patience, memory_order_relaxed);
   self.given_up = asked() != 0;
   if (self.leads) atomic_store(&pool.given_up, self.given_up);
   return self.given_up;

@@ -33,8 +33,8 @@ void fcnn_parallel_for(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t 
 /* The same, but all chunks are computed whatever happens: what is changed in place must not be left half changed. */
 void fcnn_parallel_for_all(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers);
 
-/* `asked` is called now and then by threads whose loops run, and tells whether their call is to be given up; NULL for never. */
-void fcnn_set_interruption(int (*asked)(void));
+/* `asked` is called every so many nanoseconds by threads whose loops run, and tells whether their call is to be given up; NULL for never. */
+void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds);
 
 /* Whether this thread's call, or the one it works for, is given up: chunks are left as they are, and so is all that comes after them. Chunks that
    take long ask, too. */

@@ -18,7 +18,7 @@ include "_fastcnn.pxi"
 
 cdef extern from "threads.h" nogil:
     void fcnn_set_least_share(double nanoseconds)
-    void fcnn_set_interruption(int (*asked)() noexcept nogil)
+    void fcnn_set_interruption(int (*asked)() noexcept nogil, int64_t nanoseconds)
     bint fcnn_was_given_up()
 
 
@@ -153,7 +153,12 @@ cdef int signal_raised() noexcept nogil:
         return PyErr_CheckSignals() != 0
 
 
-fcnn_set_interruption(signal_raised)
+def set_patience(int64_t nanoseconds):
+    """Ask for signals every so many nanoseconds within kernels, 60 ms without a call: whoever asks takes the GIL."""
+    fcnn_set_interruption(signal_raised, nanoseconds)
+
+
+set_patience(60_000_000)
 
 
 cdef int check(int status, str bad_index="") except -1:
