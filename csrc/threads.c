@@ -4,7 +4,6 @@
    leave; the caller takes chunks too, closes the loop when none is left, and waits only for those who had joined. A worker that
    is still waking up therefore never holds the caller back. Between loops workers look out for the next one for some
    microseconds, then sleep. */
-#define _POSIX_C_SOURCE 200809L /* pthread_sigmask */
 #include "threads.h"
 
 #include <pthread.h>
@@ -12,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "fastcnn.h"
 #include "memory.h"
@@ -35,6 +35,7 @@ static struct {
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
   /* The pool. */
   _Alignas(FCNN_CACHE_LINE) atomic_uint_fast64_t loops; /* how many loops were opened */
+  atomic_bool given_up;                                 /* the call whose loop is open */
   atomic_int sleepers;
   _Atomic(double) unshared; /* nanoseconds of work that were not shared out for they were not worth waking anybody */
   pthread_mutex_t caller;   /* held by the thread whose loop is open */
@@ -83,9 +84,64 @@ static inline void pause_briefly(void) {
 #endif
 }
 
+static int (*_Atomic interruption)(void);
+static atomic_int_fast64_t patience;
+
+void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds) {
+  atomic_store(&patience, nanoseconds);
+  atomic_store(&interruption, asked);
+}
+
+/* What a thread is doing: one of the pool's works for the loop that is open, any other one for a call of its own. */
+static _Thread_local struct {
+  bool in_pool, leads; /* whose loop is open */
+  bool whole;          /* nothing is given up */
+  bool given_up;
+  int64_t ask_at; /* nanoseconds */
+} self;
+
+static int64_t coarse_time(void) {
+#if defined(CLOCK_MONOTONIC_COARSE)
+  const clockid_t clock = CLOCK_MONOTONIC_COARSE; /* read for each chunk, in some nanoseconds */
+#else
+  const clockid_t clock = CLOCK_MONOTONIC;
+#endif
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* A loop begins: unless others did shortly before, nobody is asked for a while. */
+static void have_patience(void) {
+  const int64_t now = coarse_time(), wait = atomic_load_explicit(&patience, memory_order_relaxed);
+  if (now >= self.ask_at + wait) self.ask_at = now + wait;
+}
+
+bool fcnn_given_up(void) {
+  if (self.in_pool) return atomic_load_explicit(&pool.given_up, memory_order_relaxed);
+  if (self.given_up || self.whole) return self.given_up;
+  int (*asked)(void) = atomic_load_explicit(&interruption, memory_order_relaxed);
+  if (!asked) return false;
+  const int64_t now = coarse_time();
+  if (now < self.ask_at) return false;
+  self.ask_at = now + atomic_load_explicit(&patience, memory_order_relaxed);
+  self.given_up = asked() != 0;
+  if (self.leads) atomic_store(&pool.given_up, self.given_up);
+  return self.given_up;
+}
+
+bool fcnn_was_given_up(void) {
+  const bool given_up = self.given_up;
+  self.given_up = false;
+  return given_up;
+}
+
 static void run_chunks(int64_t worker) {
   for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, pool.taken)) < pool.chunks;)
-    for (const int64_t end = fcnn_min(chunk + pool.taken, pool.chunks); chunk < end; chunk++) pool.fn(pool.context, chunk, worker);
+    for (const int64_t end = fcnn_min(chunk + pool.taken, pool.chunks); chunk < end; chunk++) {
+      if (fcnn_given_up()) return;
+      pool.fn(pool.context, chunk, worker);
+    }
 }
 
 static bool join(void) {
@@ -112,6 +168,7 @@ static uint_fast64_t wait_for_loop(uint_fast64_t seen) {
 
 static void *work(void *argument) {
   const int64_t worker = (int64_t)(intptr_t)argument;
+  self.in_pool = true;
   for (uint_fast64_t seen = 0;;) {
     seen = wait_for_loop(seen);
     if (!join()) continue;
@@ -159,6 +216,7 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   pool.workers = workers;
   pool.taken = fcnn_max(chunks / (workers * FAIR_SHARES), 1);
   atomic_store(&pool.next, 0);
+  atomic_store(&pool.given_up, false);
   atomic_store(&pool.joined, 0);
   atomic_fetch_add(&pool.loops, 1);
   if (atomic_load(&pool.sleepers) > 0) {
@@ -180,13 +238,22 @@ static void close_loop(void) {
 }
 
 void fcnn_parallel_for(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers) {
+  have_patience();
   if (workers > 1 && chunks > 1 && pthread_mutex_trylock(&pool.caller) == 0) {
     start_threads(workers);
     open_loop(fn, context, chunks, workers);
+    self.leads = true;
     run_chunks(0);
     close_loop();
+    self.leads = false;
     pthread_mutex_unlock(&pool.caller);
   } else {
-    for (int64_t chunk = 0; chunk < chunks; chunk++) fn(context, chunk, 0);
+    for (int64_t chunk = 0; chunk < chunks && !fcnn_given_up(); chunk++) fn(context, chunk, 0);
   }
+}
+
+void fcnn_parallel_for_all(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers) {
+  self.whole = true;
+  fcnn_parallel_for(fn, context, chunks, workers);
+  self.whole = false;
 }

@@ -2,6 +2,7 @@
 #ifndef FASTCNN_THREADS_H
 #define FASTCNN_THREADS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Computes chunk `chunk`; `worker` in [0, workers) is this thread's number, for scratch of its own. */
@@ -25,7 +26,21 @@ int64_t fcnn_workers(int64_t chunks, fcnn_work work);
 void fcnn_set_least_share(double nanoseconds);
 
 /* Calls fn(context, chunk, worker) once for each chunk in [0, chunks), on at most `workers` threads, the caller's among them,
-   and returns when all are done. Where the pool is busy, or its threads cannot be had, the caller does more itself. */
+   and returns when all are done, or when the call is given up. Where the pool is busy, or its threads cannot be had, the caller does more
+   itself. */
 void fcnn_parallel_for(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers);
+
+/* The same, but all chunks are computed whatever happens: what is changed in place must not be left half changed. */
+void fcnn_parallel_for_all(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers);
+
+/* `asked` is called every so many nanoseconds by threads whose loops run, and tells whether their call is to be given up; NULL for never. */
+void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds);
+
+/* Whether this thread's call, or the one it works for, is given up: chunks are left as they are, and so is all that comes after them. Chunks that
+   take long ask, too. */
+bool fcnn_given_up(void);
+
+/* Whether this thread's call was given up, so that its results are worth nothing. The next call is another one. */
+bool fcnn_was_given_up(void);
 
 #endif

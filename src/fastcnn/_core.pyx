@@ -18,6 +18,8 @@ include "_fastcnn.pxi"
 
 cdef extern from "threads.h" nogil:
     void fcnn_set_least_share(double nanoseconds)
+    void fcnn_set_interruption(int (*asked)() noexcept nogil, int64_t nanoseconds)
+    bint fcnn_was_given_up()
 
 
 cdef extern from "buffers.h" nogil:
@@ -134,8 +136,34 @@ cdef class Memory:
         PyBuffer_FillInfo(buffer, self, self.block, self.size, 0, flags)
 
 
+cdef extern from *:
+    """
+    /* -1 with the exception of a signal's handler set, if it had a kernel given up. */
+    static int signals_exception(void) { return fcnn_was_given_up() ? -1 : 0; }
+    """
+    int signals_exception() except -1
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()  # declared without its exception, which stays until `signals_exception`
+
+
+cdef int signal_raised() noexcept nogil:
+    """Whether a signal arrived, Ctrl-C as a rule, and its handler raised an exception; only Python's main thread ever sees one."""
+    with gil:
+        return PyErr_CheckSignals() != 0
+
+
+def set_patience(int64_t nanoseconds):
+    """Ask for signals every so many nanoseconds within kernels, 60 ms without a call: whoever asks takes the GIL."""
+    fcnn_set_interruption(signal_raised, nanoseconds)
+
+
+set_patience(60_000_000)
+
+
 cdef int check(int status, str bad_index="") except -1:
-    """Raise what `status` stands for."""
+    """Raise what stopped a kernel: a signal, or what `status` stands for."""
+    signals_exception()
     if status == FCNN_NO_MEMORY:
         raise MemoryError("not enough memory for the kernel's scratch space")
     if status == FCNN_BAD_INDEX:
@@ -381,21 +409,25 @@ def col2im(shape, cols, x):
 def relu(int64_t n, x, y):
     """y (n) from x (n)."""
     cdef Array x_ = Array(x), y_ = Array(y, True)
+    cdef int status
     with nogil:
         if x_.is_double():
-            fcnn_relu_f64(n, <double *>x_.data(), <double *>y_.data())
+            status = fcnn_relu_f64(n, <double *>x_.data(), <double *>y_.data())
         else:
-            fcnn_relu_f32(n, <float *>x_.data(), <float *>y_.data())
+            status = fcnn_relu_f32(n, <float *>x_.data(), <float *>y_.data())
+    check(status)
 
 
 def relu_gradient(int64_t n, dy, y, dx):
     """dx (n) from dy, y (n)."""
     cdef Array dy_ = Array(dy), y_ = Array(y), dx_ = Array(dx, True)
+    cdef int status
     with nogil:
         if dy_.is_double():
-            fcnn_relu_gradient_f64(n, <double *>dy_.data(), <double *>y_.data(), <double *>dx_.data())
+            status = fcnn_relu_gradient_f64(n, <double *>dy_.data(), <double *>y_.data(), <double *>dx_.data())
         else:
-            fcnn_relu_gradient_f32(n, <float *>dy_.data(), <float *>y_.data(), <float *>dx_.data())
+            status = fcnn_relu_gradient_f32(n, <float *>dy_.data(), <float *>y_.data(), <float *>dx_.data())
+    check(status)
 
 
 cdef dict ACTIVATIONS = {
@@ -412,22 +444,26 @@ def activation(kind, int64_t n, x, y):
     """y (n) from x (n)."""
     cdef fcnn_activation kind_ = <fcnn_activation><int>ACTIVATIONS[kind]
     cdef Array x_ = Array(x), y_ = Array(y, True)
+    cdef int status
     with nogil:
         if x_.is_double():
-            fcnn_activation_f64(kind_, n, <double *>x_.data(), <double *>y_.data())
+            status = fcnn_activation_f64(kind_, n, <double *>x_.data(), <double *>y_.data())
         else:
-            fcnn_activation_f32(kind_, n, <float *>x_.data(), <float *>y_.data())
+            status = fcnn_activation_f32(kind_, n, <float *>x_.data(), <float *>y_.data())
+    check(status)
 
 
 def activation_gradient(kind, int64_t n, dy, kept, dx):
     """dx (n) from dy (n) and kept (n): y or x, see activation.h."""
     cdef fcnn_activation kind_ = <fcnn_activation><int>ACTIVATIONS[kind]
     cdef Array dy_ = Array(dy), kept_ = Array(kept), dx_ = Array(dx, True)
+    cdef int status
     with nogil:
         if dy_.is_double():
-            fcnn_activation_gradient_f64(kind_, n, <double *>dy_.data(), <double *>kept_.data(), <double *>dx_.data())
+            status = fcnn_activation_gradient_f64(kind_, n, <double *>dy_.data(), <double *>kept_.data(), <double *>dx_.data())
         else:
-            fcnn_activation_gradient_f32(kind_, n, <float *>dy_.data(), <float *>kept_.data(), <float *>dx_.data())
+            status = fcnn_activation_gradient_f32(kind_, n, <float *>dy_.data(), <float *>kept_.data(), <float *>dx_.data())
+    check(status)
 
 
 def channel_moments(int64_t rows, int64_t C, x, means, variances):
@@ -494,11 +530,13 @@ def scale_channels_gradient(int64_t rows, int64_t C, dy, x, shift, slope, offset
 def softmax(int64_t rows, int64_t columns, x, p):
     """p (rows, columns) from x (rows, columns)."""
     cdef Array x_ = Array(x), p_ = Array(p, True)
+    cdef int status
     with nogil:
         if x_.is_double():
-            fcnn_softmax_f64(rows, columns, <double *>x_.data(), <double *>p_.data())
+            status = fcnn_softmax_f64(rows, columns, <double *>x_.data(), <double *>p_.data())
         else:
-            fcnn_softmax_f32(rows, columns, <float *>x_.data(), <float *>p_.data())
+            status = fcnn_softmax_f32(rows, columns, <float *>x_.data(), <float *>p_.data())
+    check(status)
 
 
 def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses, dlogits):
@@ -555,6 +593,7 @@ def uniform(uint64_t seed, uint32_t epoch, uint32_t place, int64_t N, int64_t co
     cdef Array samples_ = Array(samples), u_ = Array(u, True)
     with nogil:
         fcnn_uniform(seed, epoch, place, N, count, <int64_t *>samples_.data(), <float *>u_.data())
+    check(FCNN_OK)
 
 
 def fma_rounds(int64_t rounds, bint double_precision):

@@ -75,6 +75,7 @@ cdef class Session:
         with nogil:
             fcnn_session_prepare(self.session, pointers, pointers + count, <float *>prepared.block)
         free(pointers)
+        check(FCNN_OK)
         return prepared
 
     def run(self, Memory prepared, int64_t n, x, y):
