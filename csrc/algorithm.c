@@ -13,6 +13,8 @@
 static const double DIRECT_MULTIPLY = 1.08; /* a multiply-add of the direct method, its share of the peak being 93 % */
 static const double DIRECT_GRADIENT = 1.1;  /* likewise, for the weight gradient */
 static const double PRODUCT = 1.25;         /* a multiply-add of a tile's products, at 80 % */
+/* Likewise, where an image's results are one tile: a session of one image reads transformed filters, three times as many numbers, for it alone. */
+static const double LONE_PRODUCT = 3.2;
 static const double TRANSFORM[] = {
     [3] = 400, [4] = 550, [5] = 1000};      /* of an image's channel, or of a result's, by the size of tiles */
 static const double FILTER_TRANSFORM = 5.6; /* for each element, */
@@ -93,10 +95,10 @@ fcnn_conv2d_choice fcnn_choose_correlation(const fcnn_windows *w, int64_t filter
   for (int64_t tile = FCNN_LEAST_TILE; tile <= FCNN_MOST_TILE; tile++) {
     const int64_t elements = (tile + 2) * (tile + 2), panel = elements * w->channels * FCNN_WIDEST_PANEL * (int64_t)sizeof(float);
     if (!tile_is_allowed(tile) || panel > FCNN_WINOGRAD_FILTERS) continue;
-    const double tiles = (double)fcnn_min(tiles_over(w->OH, w->OW, tile), tiles_over(w->H, w->W, tile));
+    const double gathered = (double)tiles_over(w->OH, w->OW, tile), tiles = fmin(gathered, (double)tiles_over(w->H, w->W, tile));
     const double products = (double)elements * C * F;
     const bool near = products * (double)sizeof(float) < NEAR_BYTES;
-    const double work = tiles * (PRODUCT * products + TRANSFORM[tile] * (C + F));
+    const double work = tiles * ((gathered > 1 ? PRODUCT : LONE_PRODUCT) * products + TRANSFORM[tile] * (C + F));
     const double of_filters = (near ? FILTER_TRANSFORM : FAR_FILTER_TRANSFORM) * products, cost = work + of_filters / SHARED;
     if (cost >= least) continue;
     least = cost;
