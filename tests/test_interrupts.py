@@ -1,6 +1,7 @@
 """Ctrl-C, or any signal whose handler raises, ends a kernel early; what is changed in place is changed whole; the next call is right."""
 
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -32,6 +33,17 @@ def alarm():
     signal.signal(signal.SIGALRM, before)
 
 
+def interrupt(alarm, run, seconds=0.002):
+    """Run until the signal comes: before, in or behind the kernel, as the machine has it."""
+    try:
+        alarm(seconds)
+        run()
+        while True:
+            time.sleep(0.001)
+    except Stop:
+        pass
+
+
 def convolution():
     rng = np.random.default_rng(1)
     x, w = signed(rng, np.float32, (64, 40, 40, 32), (3, 3, 32, 64))
@@ -51,13 +63,13 @@ def input_gradient(unwritten):
 
 
 def softmax(unwritten):
-    x = np.zeros((300_000, 100), np.float32)
+    x = np.zeros((100_000, 100), np.float32)
     p = unwritten(x.shape)
     return p, lambda: _core.softmax(*x.shape, x, p)
 
 
 def relu(unwritten):
-    x = np.zeros(50_000_000, np.float32)
+    x = np.zeros(20_000_000, np.float32)
     y = unwritten(x.shape)
     return y, lambda: _core.relu(x.size, x, y)
 
@@ -74,10 +86,13 @@ def test_a_signal_ends_a_kernel_before_all_is_done(alarm, name, winograd, thread
     try:
         with fastcnn.num_threads(threads):
             result, run = KERNELS[name](lambda shape: np.full(shape, np.nan, np.float32))
-            alarm(0.002)
-            with pytest.raises(Stop):
-                run()
-            assert np.isnan(result).any()
+            for _ in range(100):  # until a signal comes halfway
+                result.fill(np.nan)
+                interrupt(alarm, run)
+                if 0 < np.isnan(result).sum() < result.size:
+                    break
+            else:
+                pytest.fail("no signal ended the kernel halfway")
             run()
             assert not np.isnan(result).any()
     finally:
@@ -85,24 +100,25 @@ def test_a_signal_ends_a_kernel_before_all_is_done(alarm, name, winograd, thread
 
 
 def test_a_step_of_an_optimizer_is_done_whole(alarm):
-    weights, gradients = np.zeros(30_000_000, np.float32), np.ones(30_000_000, np.float32)
-    alarm(0.002)
-    with pytest.raises(Stop):
-        _core.optimizer_step("sgd", weights.size, gradients, [0.5], 0.0, weights, [None, None, None])
-        for _ in range(1000):  # the handler is heard as soon as Python is
-            pass
-    assert_same_bits(weights, np.full_like(weights, weights[0]))
-    assert weights[0] != 0
+    weights, gradients = np.zeros(10_000_000, np.float32), np.ones(10_000_000, np.float32)
+    steps = 0
+    for milliseconds in range(1, 11):
+        weights.fill(0)
+        interrupt(
+            alarm,
+            lambda: _core.optimizer_step("sgd", weights.size, gradients, [0.5], 0.0, weights, [None, None, None]),
+            milliseconds / 1000,
+        )
+        assert_same_bits(weights, np.full_like(weights, weights[0]))
+        steps += weights[0] != 0
+    assert steps > 0
 
 
 def test_a_session_that_was_interrupted_is_right_afterwards(alarm):
     model = models.Sequential([fastcnn.Input((40, 40, 32)), layers.Conv2D(64, 3), layers.MaxPooling2D(2), layers.Conv2D(64, 3)])
     x = convolution()[1]
     expected = fastcnn.InferenceSession(model).run(x)
-    session = fastcnn.InferenceSession(model)
-    alarm(0.002)
-    with pytest.raises(Stop):
-        session.run(x)
-        for _ in range(1000):
-            pass
-    assert_same_bits(session.run(x), expected)
+    for milliseconds in range(1, 6):
+        session = fastcnn.InferenceSession(model)
+        interrupt(alarm, lambda session=session: session.run(x), milliseconds / 1000)
+        assert_same_bits(session.run(x), expected)
