@@ -122,7 +122,7 @@ class Predictor(Layer):
         >>> from fastcnn import networks
         >>> profile = networks.mnist_network().profile(np.zeros((2, 28, 28, 1)), seconds=0)
         >>> [layer.algorithm for layer in profile.layers if layer.algorithm]
-        ['direct, fused with pooling', 'winograd, fused with pooling', 'winograd', 'direct', 'direct']
+        ['direct, fused with pooling', 'winograd, fused with pooling', 'direct', 'direct', 'direct']
         """
         from fastcnn import profiling
 
