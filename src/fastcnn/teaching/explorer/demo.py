@@ -27,9 +27,8 @@ def quick_model() -> Model:
 
 def run(model: Model, port: int, opens_browser: bool, say: Callable[[str], object]) -> None:
     """Serve the page for `model` until Ctrl-C; `say` is told its address."""
-    with DemoServer(model, port) as server:
+    with contextlib.suppress(KeyboardInterrupt), DemoServer(model, port) as server:
         say(server.url)
         if opens_browser:
             webbrowser.open(server.url)
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+        server.serve_forever()
