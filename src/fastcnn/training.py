@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,14 @@ Logs: TypeAlias = dict[str, float]
 _LONE_STEPS = 2**31
 
 
+class Checkpoint(NamedTuple):
+    """A training to go on with: from where, and what makes the model and the callbacks what they were; nothing has changed before."""
+
+    epoch: int
+    step: int
+    take_up: Callable[[CallbackList], None]
+
+
 class Trainer(Predictor):
     """A model that can be trained."""
 
@@ -50,8 +58,8 @@ class Trainer(Predictor):
         #: The epoch of the running `fit`, and the steps of it that are done.
         self._position = (0, 0)
 
-    def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
-        """Take up a checkpoint; return the epoch and the step to go on with, and the states of callbacks."""
+    def _read_checkpoint(self, path: str | os.PathLike[str]) -> Checkpoint:
+        """Return what a checkpoint holds, if it is one of a training of this model."""
         raise NotImplementedError
 
     # --- Preparing -------------------------------------------------------------------------------------------------------
@@ -221,16 +229,16 @@ class Trainer(Predictor):
                 validation = sourcing.validation(validation_data, held_size, held_steps)
         self._prepare_weights()
         self.stop_training = False
-        first_step, states = 0, None
-        if resume_from is not None:
-            begun_with = first_epoch
-            first_epoch, first_step, states = self._resume(resume_from)
-            source.pass_over(max(0, first_epoch - begun_with))
+        first_step, checkpoint = 0, None if resume_from is None else self._read_checkpoint(resume_from)
+        if checkpoint is not None:
+            source.pass_over(max(0, checkpoint.epoch - first_epoch))
+            first_epoch, first_step = checkpoint.epoch, checkpoint.step
         self._callbacks = listeners
         try:
             listeners.begin(self, {"epochs": epochs, "steps": source.steps, "verbose": verbose})
             listeners.tell("on_train_begin")
-            listeners.set_state(states or {})
+            if checkpoint is not None:
+                checkpoint.take_up(listeners)
             for epoch in range(first_epoch, epochs):
                 held = validation if (epoch + 1) % every == 0 else None
                 title = f"Epoch {epoch + 1}/{epochs}"
