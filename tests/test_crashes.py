@@ -109,7 +109,7 @@ def test_a_training_goes_on_after_a_step_of_writing_has_failed(tmp_path, monkeyp
     whole, path = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     train(whole)
     with monkeypatch.context() as faulty, pytest.raises(OSError) as caught:
-        train(path, [At(4, lambda: put_fault(faulty, step, code))])
+        train(path, [At(4, lambda: put_fault(faulty, step, code)), At(5, faulty.undo)])
     assert caught.value.errno == code
     assert caught.value.filename == str(path)
     assert repr(str(path)) in str(caught.value)
