@@ -15,6 +15,10 @@ test:
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
 
+.PHONY: long
+long: ## what looks for what is seldom: a training is killed a thousand times
+	FASTCNN_LONG=1 $(PYTHON) -m pytest
+
 lint:
 	ruff check .
 	ruff format --check .

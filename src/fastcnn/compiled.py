@@ -33,7 +33,9 @@ class Compiled:
         chosen = _validate.by_name(loss, self.names, "loss") if by_output else [loss] * len(self.names)
         self.losses = [None if each is None else losses.get(each) for each in chosen]
         shares = _validate.by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
-        self.objective = Objective(graph, self.losses, [1.0 if share is None else _registry.real(share, "loss_weights", -np.inf, np.inf) for share in shares])
+        self.objective = Objective(
+            graph, self.losses, [1.0 if share is None else _registry.real(share, "loss_weights", -np.inf, np.inf) for share in shares]
+        )
         several_metrics = several and isinstance(metrics, list | tuple | Mapping) and bool(metrics)
         self._identifiers = _validate.by_name(metrics, self.names, "metrics") if several_metrics else [metrics or []] * len(self.names)
         self._loss = BatchMean("loss")
