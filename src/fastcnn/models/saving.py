@@ -19,7 +19,10 @@ from fastcnn.training import Checkpoint, Trainer
 __all__ = ["load_model"]
 
 #: Counts the changes of the model file that an older reader would not understand.
-_FORMAT = 2
+_FORMAT = 3
+
+#: What `compile` is told, by the names of its arguments.
+_TOLD = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 
 _LAYERS = _registry.table(*(cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Layer)))
 _MODELS: dict[str, Any] = {}
@@ -152,6 +155,7 @@ class Saving(Trainer):
             "seed": random.get_seed(),
             "loss": _registry.plain(self.loss),
             "metrics": _registry.plain(self._metric_identifiers),
+            "weighted_metrics": _registry.plain(self._weighted_identifiers),
             "loss_weights": self._loss_weights,
         }
         arrays = {f"slots/{name}": slot for name, slot in self.optimizer.slots.items()}
@@ -166,7 +170,7 @@ class Saving(Trainer):
         self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]
     ) -> None:
         """Take up what `_training_state` gave, but for a position in `fit`."""
-        told = {name: _with_own(config[name], custom_objects) for name in ("optimizer", "loss", "loss_weights", "metrics")}
+        told = {name: _with_own(config[name], custom_objects) for name in _TOLD}
         self.compile(**told)
         if config["trained"] is not None:  # what is trainable may have changed since
             self._flat = FlatWeights(self._whole_layers(config["trained"]))
@@ -202,7 +206,7 @@ class Saving(Trainer):
 
     def _own_classes(self) -> dict[str, type]:
         """Return the classes of all that the model consists of, and that it is trained by, by name."""
-        return _classes([self, self.optimizer, self.loss, self._metric_identifiers])
+        return _classes([self, self.optimizer, self.loss, self._metric_identifiers, self._weighted_identifiers])
 
     def __reduce__(self) -> Any:
         """Return how a copy is made: from the structure and the weights, so that the depth of a network is no matter."""
