@@ -127,6 +127,21 @@ def nested(depth):
     return lambda arrays, config: config.update(model=json.loads(MODEL * depth + "]}}" * depth))
 
 
+def doubled(depth):
+    """A model that calls a model twice, which calls a model twice, and so on."""
+
+    def make(arrays, config):
+        inner = {"class_name": "Flatten", "config": {"name": "layer"}}
+        for _ in range(depth):
+            inputs = {"class_name": "InputLayer", "config": {"shape": [4], "name": "input"}}
+            calls = [["input", []], ["layer", [[0, 0]]], ["layer", [[1, 0]]]]
+            entries = {"name": "layer", "layers": {"input": inputs, "layer": inner}, "calls": calls, "trainable": True}
+            inner = {"class_name": "Model", "config": {**entries, "inputs": [[0, 0]], "outputs": [[2, 0]]}}
+        config["model"] = inner
+
+    return make
+
+
 def in_another_dtype(dtype):
     return lambda arrays, config: arrays.update({"weights/dense/kernel": arrays["weights/dense/kernel"].astype(dtype)})
 
@@ -194,6 +209,7 @@ CHANGES = {
     "an input of 2**93 numbers": put("model", "config", input_shape=[2**31 - 1] * 3),
     "another input": put("model", "config", input_shape=[5]),
     "models in models": nested(150),
+    "models that call models twice, 2**60 in all": doubled(60),
     "a name that leads out of the folder": put(*FIRST, name="../../x"),
     "an empty name": put(*FIRST, name=""),
     "a name that is a number": put(*FIRST, name=3),

@@ -21,6 +21,9 @@ __all__ = ["load_model"]
 #: Counts the changes of the model file that an older reader would not understand.
 _FORMAT = 3
 
+#: The most layers that a run of a model from a file may call: models that call others twice, which do the same, are many in few bytes.
+_MOST_CALLS = 100_000
+
 #: What `compile` is told, by the names of its arguments.
 _TOLD = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 
@@ -264,6 +267,15 @@ def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return [_unpacked(entry, arrays) for entry in value] if isinstance(value, list) else value
 
 
+def _calls(layer: Layer, known: dict[Layer, int]) -> int:
+    """Return how many layers a call of `layer` calls; those of a model in it count as often as it is called."""
+    if layer.graph is None:
+        return 1
+    if layer not in known:
+        known[layer] = sum(_calls(node.layer, known) for node in layer.graph.nodes)
+    return known[layer]
+
+
 def _class_names(value: Any) -> list[str]:
     if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
         raise TypeError(f"class_names must be a list of strings, got {value!r}")
@@ -311,6 +323,8 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
             model = layer_from(config["model"], custom_objects)
         if not isinstance(model, Saving):
             raise ValueError(f"it holds a layer, {model.name!r}")
+        if (calls := _calls(model, {})) > _MOST_CALLS:
+            raise ValueError(f"a run of it would call {calls} layers, more than the {_MOST_CALLS} that are allowed")
         model._set_named_weights(model._own_weights(arrays))
         model.class_names = _class_names(config["class_names"])
         if model.class_names and model.output_shape != (None, len(model.class_names)):
