@@ -279,23 +279,29 @@ def test_weights_count_as_in_keras(keras):
             np.testing.assert_allclose(mine, other, atol=64 * np.finfo(np.float32).eps)
 
 
-#: For one output, then for two: metrics, weighted metrics.
+#: Metrics and weighted metrics, of one output and of two.
 WEIGHTED = {
     "none of the other kind": (["accuracy"], None),
     "of one kind": (None, ["accuracy", "sparse_top_k_categorical_accuracy"]),
     "the same of both": (["accuracy"], ["accuracy", "accuracy"]),
+}
+WEIGHTED_OF_TWO = {
     "by output": ({"a": ["accuracy"]}, {"a": ["accuracy"], "b": ["accuracy"]}),
     "in lists": ([["accuracy"], []], [[], ["accuracy"]]),
 }
+WEIGHTS = {"alike": {}, "by sample": {"sample_weight": W}, "by class": {"class_weight": {0: 0.5, 2: 3.0}}}
 
 
-@pytest.mark.parametrize("weights", [{}, {"sample_weight": W}, {"class_weight": {0: 0.5, 2: 3.0}}], ids=["", "by sample", "by class"])
-@pytest.mark.parametrize("name", WEIGHTED)
-def test_weighted_metrics_are_those_of_keras(keras, name, weights):
-    metrics, weighted = WEIGHTED[name]
-    several = name in ("by output", "in lists")
-    if several and "class_weight" in weights:
-        pytest.skip("class_weight is for models of one output")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, kind) for name in WEIGHTED for kind in WEIGHTS),
+        *((name, kind) for name in WEIGHTED_OF_TWO for kind in ("alike", "by sample")),
+    ],
+)
+def test_weighted_metrics_are_those_of_keras(keras, name, kind):
+    several, weights = name in WEIGHTED_OF_TWO, WEIGHTS[kind]
+    metrics, weighted = (WEIGHTED | WEIGHTED_OF_TWO)[name]
     x, y = X[:32], Y[:32]  # whole batches: the losses of single outputs are, in Keras, means of batches, however large
     weights = {key: value[:32] if key == "sample_weight" else value for key, value in weights.items()}
     y = [y, y[::-1]] if several else y
