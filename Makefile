@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test check-c asan tsan neon lint format docs wheel clean
+.PHONY: develop debug test long check-c asan tsan neon lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -12,12 +12,11 @@ debug: ## the same with asserts in C and bounds checks in Cython
 test:
 	$(PYTHON) -m pytest
 
+long: ## what is seldom: a training is killed a thousand times
+	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,crashes.py)
+
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
-
-.PHONY: long
-long: ## what looks for what is seldom: a training is killed a thousand times
-	FASTCNN_LONG=1 $(PYTHON) -m pytest
 
 lint:
 	ruff check .
