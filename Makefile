@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test check-c asan tsan neon lint format docs wheel clean
+.PHONY: develop debug test long check-c asan tsan neon lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -11,6 +11,9 @@ debug: ## the same with asserts in C and bounds checks in Cython
 
 test:
 	$(PYTHON) -m pytest
+
+long: ## what is seldom: a training is killed a thousand times
+	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,crashes.py)
 
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)

@@ -1,10 +1,6 @@
 """Callbacks: the decisions of Keras's, what they write, and trainings that are killed and go on."""
 
 import csv
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +8,6 @@ from compare import assert_same_bits
 
 import fastcnn
 from fastcnn import callbacks, layers, models, random
-from fastcnn.io import model_file
 
 
 def small_model(rate=0.01):
@@ -247,50 +242,3 @@ def test_callbacks_go_on_too(tmp_path):
     assert again == history
     for ours, theirs in zip(resumed.get_weights(), expected.get_weights(), strict=True):
         assert_same_bits(ours, theirs)
-
-
-TRAINING = """
-import os, sys
-import fastcnn
-from fastcnn import callbacks, datasets, layers, random
-
-path, out = sys.argv[1:]
-random.set_seed(7)
-(x, y), _ = datasets.mnist_sample.load_data()
-model = fastcnn.Sequential([
-    fastcnn.Input((28, 28, 1)), layers.Conv2D(4, 3, strides=2, activation="relu"), layers.MaxPooling2D(2), layers.Flatten(),
-    layers.Dropout(0.4), layers.Dense(10, activation="softmax"),
-])
-model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-print("begin", flush=True)
-history = model.fit(
-    x[:600] / 255, y[:600], batch_size=20, epochs=12, verbose=0, validation_split=0.1,
-    callbacks=[callbacks.ModelCheckpoint(path, save_freq=1)], resume_from=path if os.path.exists(path) else None,
-)
-model.save_weights(out)
-print(history.history, flush=True)
-"""
-
-
-def test_a_training_killed_fifty_times_ends_as_if_it_had_never_been(tmp_path):
-    """SIGKILL at random moments: there is always a good file, and the weights and the history are those of a training in one go."""
-    whole, checkpoint, resumed = (tmp_path / f"{name}.safetensors" for name in ("whole", "checkpoint", "resumed"))
-    command = [sys.executable, "-c", TRAINING]
-    expected = subprocess.run([*command, tmp_path / "other.safetensors", whole], capture_output=True, text=True, check=True).stdout
-    rng, killed = np.random.default_rng(0), 0
-    while killed < 50:
-        process = subprocess.Popen([*command, checkpoint, resumed], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "begin\n", process.stderr.read()
-        time.sleep(rng.uniform(0, 0.06))
-        if process.poll() is None:
-            process.kill()
-            killed += 1
-        _, errors = process.communicate()
-        assert process.returncode in (0, -signal.SIGKILL), errors
-    end = subprocess.run([*command, checkpoint, resumed], capture_output=True, text=True, check=True)
-    assert end.stdout == expected
-    ours, theirs = (model_file.read(path)[0] for path in (resumed, whole))
-    assert ours.keys() == theirs.keys()
-    for name, array in ours.items():
-        assert_same_bits(array, theirs[name])
-    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.safetensors" for name in ("whole", "checkpoint", "resumed", "other")}

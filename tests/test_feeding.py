@@ -279,6 +279,66 @@ def test_weights_count_as_in_keras(keras):
             np.testing.assert_allclose(mine, other, atol=64 * np.finfo(np.float32).eps)
 
 
+#: Metrics and weighted metrics, of one output and of two.
+WEIGHTED = {
+    "none of the other kind": (["accuracy"], None),
+    "of one kind": (None, ["accuracy", "sparse_top_k_categorical_accuracy"]),
+    "the same of both": (["accuracy"], ["accuracy", "accuracy"]),
+}
+WEIGHTED_OF_TWO = {
+    "by output": ({"a": ["accuracy"]}, {"a": ["accuracy"], "b": ["accuracy"]}),
+    "in lists": ([["accuracy"], []], [[], ["accuracy"]]),
+}
+WEIGHTS = {"alike": {}, "by sample": {"sample_weight": W}, "by class": {"class_weight": {0: 0.5, 2: 3.0}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, kind) for name in WEIGHTED for kind in WEIGHTS),
+        *((name, kind) for name in WEIGHTED_OF_TWO for kind in ("alike", "by sample")),
+    ],
+)
+def test_weighted_metrics_are_those_of_keras(keras, name, kind):
+    several, weights = name in WEIGHTED_OF_TWO, WEIGHTS[kind]
+    metrics, weighted = (WEIGHTED | WEIGHTED_OF_TWO)[name]
+    x, y = X[:32], Y[:32]  # whole batches: the losses of single outputs are, in Keras, means of batches, however large
+    weights = {key: value[:32] if key == "sample_weight" else value for key, value in weights.items()}
+    y = [y, y[::-1]] if several else y
+    pair = []
+    for of in (fastcnn, keras):
+        inputs = of.Input((6,))
+        outputs = [of.layers.Dense(3, activation="softmax", name=each)(inputs) for each in ("a", "b")]
+        pair.append(of.Model(inputs, outputs if several else outputs[0]))
+        pair[-1].compile(of.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=metrics, weighted_metrics=weighted)
+    ours, theirs = pair
+    ours.set_weights(theirs.get_weights())
+    found, wanted = (model.fit(x, y, batch_size=SIZE, epochs=2, shuffle=False, verbose=0, **weights).history for model in pair)
+    assert found.keys() == wanted.keys()
+    for key, values in found.items():
+        assert values == pytest.approx(wanted[key], rel=1e-5)
+    weights.pop("class_weight", None)
+    found, wanted = (model.evaluate(x, y, batch_size=SIZE, verbose=0, return_dict=True, **weights) for model in pair)
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_weighted_metrics_come_back_from_files(tmp_path):
+    model = trained(X, Y)[0]
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"])
+    model.save(tmp_path / "m.safetensors")
+    found = model.evaluate(X, Y, sample_weight=W, verbose=0, return_dict=True)
+    assert found["weighted_accuracy"] != found["accuracy"]
+    assert models.load_model(tmp_path / "m.safetensors").evaluate(X, Y, sample_weight=W, verbose=0, return_dict=True) == found
+
+
+@pytest.mark.parametrize(("bad", "error"), [("accuracy", TypeError), (3, TypeError), (["accuracies"], ValueError)])
+def test_bad_weighted_metrics_are_refused(bad, error):
+    model = models.Sequential([fastcnn.Input((6,)), layers.Dense(3)])
+    with pytest.raises(error, match="metric"):
+        model.compile("sgd", "mse", weighted_metrics=bad)
+    assert model.optimizer is None
+
+
 class Save(Callback):
     """Saves the model once, in the middle of a training, and stops it there."""
 

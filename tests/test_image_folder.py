@@ -1,11 +1,9 @@
 """Folders of pictures: what a picture becomes, which files are pictures, the split, and what is refused."""
 
 import os
-import struct
 import subprocess
 import sys
 import threading
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -114,26 +112,6 @@ def test_pictures_of_any_mode_have_the_channels_that_are_wanted(tmp_path, mode, 
     x = np.rint(pixels(tmp_path, picture, "x.tiff", color_mode))
     assert x.shape == (8, 9, channels)
     assert x.min() == 255  # white is white
-
-
-def test_floating_point_pictures_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="floating-point"):
-        pixels(tmp_path, Image.fromarray(np.ones((4, 4), np.float32)), "x.tiff")
-
-
-def test_no_program_is_run_for_a_picture(folder):
-    (folder / "cats/eps.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n")
-    with pytest.raises(ValueError, match=r"eps\.jpg' is no picture"):
-        image_folder(folder)
-
-
-def test_a_picture_that_says_it_is_vast_is_refused(folder):
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    chunk = b"IHDR" + header
-    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT"
-    (folder / "cats/vast.png").write_bytes(content)
-    with pytest.raises(ValueError, match=r"vast\.png' is no picture.*exceeds limit"):
-        image_folder(folder)
 
 
 # --- The data set --------------------------------------------------------------------------------------------------------
@@ -274,16 +252,7 @@ def test_links_are_followed_but_not_in_circles(folder, tmp_path_factory):
 
 def spoil(folder):
     """Put what is no picture among the cats; return the names."""
-    whole = (folder / "cats/0.png").read_bytes()
-    Image.fromarray(noise(200, 200)).save(folder / "whole.jpg")
-    contents = {
-        "cut.png": whole[: len(whole) // 2],
-        "cut.jpg": (folder / "whole.jpg").read_bytes()[:-5000],
-        "empty.png": b"",
-        "text.jpg": b"hello",
-        "phone.heic": b"\0\0\0\x18ftypheic",
-        "wrong.png": whole[:60] + b"\xff" * 20 + whole[80:],
-    }
+    contents = {"cut.png": (folder / "cats/0.png").read_bytes()[:-500], "text.jpg": b"hello"}
     for name, content in contents.items():
         (folder / "cats" / name).write_bytes(content)
     (folder / "cats/nowhere.png").symlink_to(folder / "gone.png")

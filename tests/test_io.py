@@ -1,4 +1,4 @@
-"""Model files: round trips, and broken files refused."""
+"""Model files: round trips, what others wrote refused, and writing that is whole or not at all."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from compare import assert_same_bits
+from hostile_files import header
 
 from fastcnn import layers, losses, models, optimizers, random
 from fastcnn.io import atomic, model_file
@@ -73,13 +74,8 @@ def test_the_file_is_plain_safetensors(path, model):
     from safetensors.numpy import load_file
 
     assert_same_bits(load_file(path)["weights/deep/kernel"], model.get_layer("deep").get_weights()[0])
-    metadata = header(path.read_bytes())["__metadata__"]
+    metadata = header(path.read_bytes())[0]["__metadata__"]
     assert json.loads(metadata["config"])["model"]["config"]["layers"][0]["class_name"] == "Conv2D"
-
-
-def header(content):
-    """The JSON that begins a safetensors file."""
-    return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
 
 
 @pytest.mark.parametrize(
@@ -119,60 +115,6 @@ def test_weights_of_another_model_are_refused(path):
     assert_same_bits(other.get_weights()[0], before[0])
 
 
-def rewritten(path, change):
-    """Change the file's arrays and configuration, as one who knows the format could."""
-    arrays, config = model_file.read(path)
-    change(arrays, config)
-    model_file.write(path, arrays, config)
-
-
-CHANGES = {
-    "a weight missing": lambda arrays, config: arrays.pop("weights/deep/kernel"),
-    "a weight of another shape": lambda arrays, config: arrays.update({"weights/deep/kernel": np.zeros((2, 2, 3, 2))}),
-    "another format": lambda arrays, config: config.update(format=99),
-    "no model": lambda arrays, config: config.pop("model"),
-    "an unknown layer": lambda arrays, config: config["model"]["config"]["layers"][0].update(class_name="Conv9D"),
-    "a base class": lambda arrays, config: config["model"]["config"]["layers"][0].update(class_name="Layer"),
-    "no layer at all": lambda arrays, config: config["model"]["config"]["layers"].__setitem__(0, 3),
-    "a bad argument": lambda arrays, config: config["model"]["config"]["layers"][0]["config"].update(strides=0),
-    "an unknown argument": lambda arrays, config: config["model"]["config"]["layers"][0]["config"].update(strode=1),
-    "a vast layer": lambda arrays, config: config["model"]["config"]["layers"][7]["config"].update(units=2**31 - 1),
-    "another input": lambda arrays, config: config["model"]["config"].update(input_shape=[6, 6, 1]),
-    "an unknown optimizer": lambda arrays, config: config["training"]["optimizer"].update(class_name="Eve"),
-    "no iterations": lambda arrays, config: config["training"].pop("iterations"),
-    "iterations without end": lambda arrays, config: config["training"].update(iterations=1e300),
-    "a slot missing": lambda arrays, config: arrays.pop("training/slots/velocity"),
-    "a slot too short": lambda arrays, config: arrays.update({"training/slots/velocity": np.zeros(3, np.float32)}),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_files_that_contradict_themselves_are_refused(path, name):
-    rewritten(path, CHANGES[name])
-    with pytest.raises(ValueError, match=r"model\.safetensors' does not hold a fastcnn model"):
-        models.load_model(path)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"hello",
-        b"PK\x03\x04",
-        b"\x80\x04N.",
-        b"\xff" * 8 + b"{}",  # a header of 2**64 bytes
-        (90_000_000).to_bytes(8, "little") + b"{}",
-        b"\x02\0\0\0\0\0\0\0{}",
-        b'\x08\0\0\0\0\0\0\0{"a":3} ',
-    ],
-)
-def test_other_files_are_refused(tmp_path, content):
-    path = tmp_path / "other.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"other\.safetensors' does not hold a fastcnn model"):
-        models.load_model(path)
-
-
 def test_a_file_of_another_library_is_refused(tmp_path):
     from safetensors.numpy import save_file
 
@@ -180,49 +122,6 @@ def test_a_file_of_another_library_is_refused(tmp_path):
         save_file({"weights/dense/kernel": np.ones((2, 2))}, tmp_path / "other.safetensors", metadata)
         with pytest.raises(ValueError, match="not written by fastcnn"):
             models.load_model(tmp_path / "other.safetensors")
-
-
-def test_a_file_cut_short_or_with_one_wrong_bit_is_refused(path):
-    whole = path.read_bytes()
-    broken = [whole[:-cut] for cut in range(1, len(whole), 97)] + [whole + b"\0"]
-    rng = np.random.default_rng(0)
-    text = 8 + int.from_bytes(whole[:8], "little")
-    for position in [*range(8), *rng.integers(8, text, 400), *rng.integers(text, len(whole), 200)]:
-        flipped = bytearray(whole)
-        flipped[position] ^= 1 << rng.integers(8)
-        broken.append(flipped)
-    for content in broken:
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"model\.safetensors' does not hold a fastcnn model"):
-            models.load_model(path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"dtype": "I32"},  # of the same size: only the checksum tells
-        {"dtype": "BF16"},
-        {"dtype": "F99"},
-        {"shape": [2, 3, 2, 1]},
-        {"shape": [2**62, 2, 3, 1]},
-        {"shape": []},
-        {"data_offsets": [0, 2**63]},
-        {"data_offsets": [48, 0]},
-    ],
-)
-def test_a_header_that_lies_is_refused(path, change):
-    whole = path.read_bytes()
-    entries = header(whole)
-    entries["weights/deep/kernel"].update(change)
-    text = json.dumps(entries).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + int.from_bytes(whole[:8], "little") :])
-    with pytest.raises(ValueError, match=r"model\.safetensors' does not hold a fastcnn model"):
-        models.load_model(path)
-
-
-def test_a_missing_file_is_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        models.load_model(tmp_path / "nowhere.safetensors")
 
 
 def test_paths_that_cannot_be_written_are_refused(tmp_path, model):
@@ -238,15 +137,14 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path, model):
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, model, monkeypatch, step, error):
+def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(path, model, monkeypatch, step):
     before = path.read_bytes()
 
-    def fail(*arguments):
-        raise error("disk full")
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(error, match="disk full"):
+    monkeypatch.setattr(os, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
         model.save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

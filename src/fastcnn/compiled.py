@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +15,9 @@ from fastcnn.graph import Graph
 from fastcnn.metrics.base import BatchMean
 from fastcnn.objective import Objective, Result
 
+#: Those of each output.
+Metrics: TypeAlias = list[list[_metrics.Metric]]
+
 
 class Compiled:
     """Losses and metrics for the outputs of a graph.
@@ -21,11 +25,11 @@ class Compiled:
     Parameters
     ----------
     graph : Graph
-    loss, metrics, loss_weights
+    loss, loss_weights, metrics, weighted_metrics
         As `compile` takes them.
     """
 
-    def __init__(self, graph: Graph, loss: Any, metrics: Any, loss_weights: Any) -> None:
+    def __init__(self, graph: Graph, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
         self.names = [tensor.name for tensor in graph.outputs]
         self.input_shapes, self.shapes = [tensor.shape for tensor in graph.inputs], [tensor.shape for tensor in graph.outputs]
         several = len(self.names) > 1
@@ -33,12 +37,20 @@ class Compiled:
         chosen = _validate.by_name(loss, self.names, "loss") if by_output else [loss] * len(self.names)
         self.losses = [None if each is None else losses.get(each) for each in chosen]
         shares = _validate.by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
-        self.objective = Objective(graph, self.losses, [1.0 if share is None else float(share) for share in shares])
-        several_metrics = several and isinstance(metrics, list | tuple | Mapping) and bool(metrics)
-        self._identifiers = _validate.by_name(metrics, self.names, "metrics") if several_metrics else [metrics or []] * len(self.names)
+        self.objective = Objective(
+            graph, self.losses, [1.0 if share is None else _registry.real(share, "loss_weights", -np.inf, np.inf) for share in shares]
+        )
+        self._identifiers = [self._by_output(metrics, "metrics"), self._by_output(weighted_metrics, "weighted_metrics")]
         self._loss = BatchMean("loss")
         self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
-        self.metrics: list[list[_metrics.Metric]] | None = None
+        #: For each output, those that count all samples alike, and those that count them by their weights; made with the first targets.
+        self._metrics: tuple[Metrics, Metrics] | None = None
+
+    def _by_output(self, metrics: Any, what: str) -> list[Any]:
+        """Return what says of metrics for each output."""
+        if metrics and len(self.names) > 1:
+            return _validate.by_name(metrics, self.names, what)
+        return [metrics or []] * len(self.names)
 
     def check_targets(self, y: Any) -> tuple[np.ndarray | None, ...]:
         """Return the targets `y` in the form that the losses take, and make the metrics that fit them."""
@@ -50,48 +62,58 @@ class Compiled:
             None if loss is None else loss.check_targets(target, shape)
             for loss, target, shape in zip(self.losses, ys, self.shapes, strict=True)
         )
-        if self.metrics is None:
-            self.metrics = [
-                [_metrics.get(name, (0,) if target is None else target.shape, shape) for name in as_list(identifiers)]
-                for identifiers, target, shape in zip(self._identifiers, targets, self.shapes, strict=True)
-            ]
-            self._try_metrics(self.metrics, targets)
+        if self._metrics is None:
+            alike, weighted = (self._make_metrics(identifiers, targets) for identifiers in self._identifiers)
+            self._metrics = alike, weighted
+            self._try_metrics(targets)
         return targets
 
-    def _try_metrics(self, metrics: list[list[_metrics.Metric]], targets: Sequence[np.ndarray | None]) -> None:
+    def _make_metrics(self, identifiers: Sequence[Any], targets: Sequence[np.ndarray | None]) -> Metrics:
+        return [
+            [_metrics.get(name, (0,) if target is None else target.shape, shape) for name in as_list(each)]
+            for each, target, shape in zip(identifiers, targets, self.shapes, strict=True)
+        ]
+
+    def _try_metrics(self, targets: Sequence[np.ndarray | None]) -> None:
         """Refuse metrics that do not fit, before anything is trained."""
-        for each, target, shape in zip(metrics, targets, self.shapes, strict=True):
-            if target is not None and len(target):
-                for metric in each:
-                    metric.update_state(target[:1], np.zeros((1, *(size or 0 for size in shape[1:])), np.float32))
-                    metric.reset_state()
+        first = [None if target is None or not len(target) else target[:1] for target in targets]
+        outputs = [np.zeros((1, *(size or 0 for size in shape[1:])), np.float32) for shape in self.shapes]
+        self._update_metrics(first, outputs, np.ones(1, np.float32))
+        for metrics in itertools.chain(*(self._metrics or ())):
+            for metric in metrics:
+                metric.reset_state()
 
     def reset(self) -> None:
         """Begin new means."""
         for metric in self.all_metrics().values():
             metric.reset_state()
 
-    def update(self, result: Result, ys: Sequence[np.ndarray | None], count: int, penalty: float) -> None:
-        """Take a batch of `count` samples into the means."""
+    def update(self, result: Result, ys: Sequence[np.ndarray | None], weights: np.ndarray | None, count: int, penalty: float) -> None:
+        """Take a batch of `count` samples, which may have weights, into the means."""
         self._loss.add(result.loss + penalty, count)
         for mean, loss in zip(self._losses, result.losses, strict=False):
             mean.add(loss, count)
-        for metrics, y, predictions in zip(self.metrics or [], ys, result.predictions, strict=True):
-            if y is not None:
-                for metric in metrics:
-                    metric.update_state(y, predictions)
+        self._update_metrics(ys, result.predictions, weights)
+
+    def _update_metrics(self, ys: Sequence[np.ndarray | None], outputs: Sequence[np.ndarray], weights: np.ndarray | None) -> None:
+        for by_output, options in zip(self._metrics or (), ({}, {} if weights is None else {"sample_weight": weights}), strict=False):
+            for metrics, y, output in zip(by_output, ys, outputs, strict=True):
+                if y is not None:
+                    for metric in metrics:
+                        metric.update_state(y, output, **options)
 
     def all_metrics(self) -> dict[str, Any]:
         """Return the means and metrics by their names in a history."""
         prefixes = [f"{name}_" for name in self.names] if len(self.names) > 1 else [""]
         found: dict[str, Any] = {mean.name: mean for mean in (self._loss, *self._losses)}
-        for prefix, metrics in zip(prefixes, self.metrics or [], strict=False):
-            for metric in metrics:
-                number, name = 0, prefix + metric.name
-                while name in found:
-                    number += 1
-                    name = f"{prefix}{metric.name}_{number}"
-                found[name] = metric
+        for by_output, mark in zip(self._metrics or (), ("", "weighted_"), strict=False):
+            for prefix, metrics in zip(prefixes, by_output, strict=True):
+                for metric in metrics:
+                    name = prefix + metric.name
+                    if mark and name in found:  # as in Keras, no name says more than is needed to tell it apart
+                        name = f"{prefix}{mark}{metric.name}"
+                    numbered = (f"{name}_{number}" for number in itertools.count(1))
+                    found[next(each for each in itertools.chain([name], numbered) if each not in found)] = metric
         return found
 
     def means(self) -> dict[str, float]:

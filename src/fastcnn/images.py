@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fastcnn.io.regular import open_regular
+
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
@@ -103,7 +105,7 @@ def _read(path: str | os.PathLike[str], mode: str, draft: bool = False) -> Pictu
     """The picture in the file at `path`, upright, in Pillow's mode "L", "RGB" or "RGBA"; a draft has fewer pixels if that is faster."""
     from PIL import Image, ImageOps
 
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             with Image.open(file, formats=_formats()) as picture:
                 if draft:

@@ -161,12 +161,12 @@ def check_shape(inputs: np.ndarray, wanted: tuple[int | None, ...]) -> np.ndarra
 class _Kernels:
     """Steps one after the other that are kernels alone, and so one call into C."""
 
-    def __init__(self, steps: Sequence[Step], kernels: Sequence[KernelStep], output_shape: Shape, batch_size: int) -> None:
+    def __init__(self, steps: Sequence[Step], kernels: Sequence[KernelStep], shapes: Mapping[int, Shape], batch_size: int) -> None:
         self.inputs, self.output = steps[0].inputs, steps[-1].output
         self._steps = [kernel[:-1] for kernel in kernels]
         self._weights = [kernel.weights for kernel in kernels if kernel.weights is not None]
         self._layers = [layer for step in steps for layer in step.layers if layer.weights]
-        self._output_shape = _sizes(output_shape)
+        self._input_shape, self._output_shape = _sizes(shapes[self.inputs[0]]), _sizes(shapes[self.output])
         self._batch_size = batch_size
         #: Sessions that nobody runs: a list's `pop` and `append` are atomic, so no two threads have the same one.
         self._idle = [_core.Session(self._steps, batch_size)]
@@ -200,7 +200,7 @@ class _Kernels:
 
     def infer(self, values: Mapping[int, np.ndarray]) -> np.ndarray:
         """Return the output for the values by number."""
-        x = np.ascontiguousarray(values[self.inputs[0]])
+        x = InferenceSession._checked(values[self.inputs[0]], self._input_shape)  # a layer of one's own may have made it
         y = np.empty((len(x), *self._output_shape), np.float32)
         self.run(x, y)
         return y
@@ -232,7 +232,7 @@ def _parts(network: Network, shapes: Mapping[int, Shape], batch_size: int) -> li
     def close() -> None:
         nonlocal row, kernels
         if kernels:
-            parts.append(_Kernels(row, kernels, shapes[row[-1].output], batch_size))
+            parts.append(_Kernels(row, kernels, shapes, batch_size))
         else:  # where steps only change shapes, as they are
             parts.extend(map(_Infer, row))
         row, kernels = [], []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,14 @@ Logs: TypeAlias = dict[str, float]
 _LONE_STEPS = 2**31
 
 
+class Checkpoint(NamedTuple):
+    """A training to go on with: from where, and what makes the model and the callbacks what they were; nothing has changed before."""
+
+    epoch: int
+    step: int
+    take_up: Callable[[CallbackList], None]
+
+
 class Trainer(Predictor):
     """A model that can be trained."""
 
@@ -41,6 +49,7 @@ class Trainer(Predictor):
         self.loss: Any = None
         self.stop_training = False
         self._metric_identifiers: Any = None
+        self._weighted_identifiers: Any = None
         self._loss_weights: Any = None
         self._compiled: Compiled | None = None
         self._flat: FlatWeights | None = None
@@ -50,8 +59,8 @@ class Trainer(Predictor):
         #: The epoch of the running `fit`, and the steps of it that are done.
         self._position = (0, 0)
 
-    def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
-        """Take up a checkpoint; return the epoch and the step to go on with, and the states of callbacks."""
+    def _read_checkpoint(self, path: str | os.PathLike[str]) -> Checkpoint:
+        """Return what a checkpoint holds, if it is one of a training of this model."""
         raise NotImplementedError
 
     # --- Preparing -------------------------------------------------------------------------------------------------------
@@ -62,6 +71,7 @@ class Trainer(Predictor):
         loss: Any = None,
         loss_weights: Any = None,
         metrics: Any = None,
+        weighted_metrics: Any = None,
     ) -> None:
         """Say how to train; needed before `fit` and `evaluate`.
 
@@ -76,13 +86,13 @@ class Trainer(Predictor):
         loss_weights : sequence of float or dict, optional
             What the loss of each output counts; 1 by default.
         metrics : sequence of str or Metric, optional
-            Such as ``["accuracy"]``; for several outputs, a list of such lists, or a dictionary.
+            Such as ``["accuracy"]``; for several outputs, a list of such lists, or a dictionary. They count all samples alike.
+        weighted_metrics : sequence of str or Metric, optional
+            The same, but samples count by their `sample_weight` and `class_weight`. In a history, one whose name is taken begins
+            with "weighted_".
         """
-        if isinstance(metrics, str) or not isinstance(metrics, Sequence | Mapping | None):
-            raise TypeError(f"metrics must be a list, got {metrics!r}")
-        for identifiers in metrics.values() if isinstance(metrics, Mapping) else metrics or ():
-            for identifier in as_list(identifiers):
-                _metrics.get(identifier, (0,), (None, 2))  # refuses here what it would refuse in `fit`
+        _check_metrics(metrics, "metrics")
+        _check_metrics(weighted_metrics, "weighted_metrics")
         if loss is None:
             raise TypeError("loss must be a name or an object of fastcnn.losses, got None")
         new_optimizer = optimizers.get(optimizer)
@@ -92,7 +102,7 @@ class Trainer(Predictor):
             several = isinstance(loss, list | tuple)
             self.loss = [None if each is None else losses.get(each) for each in loss] if several else losses.get(loss)
         self.optimizer = new_optimizer
-        self._metric_identifiers, self._loss_weights = metrics, loss_weights
+        self._loss_weights, self._metric_identifiers, self._weighted_identifiers = loss_weights, metrics, weighted_metrics
         self._compiled = self._flat = None
         self._epochs = 0
 
@@ -101,7 +111,8 @@ class Trainer(Predictor):
         if self.loss is None:
             raise RuntimeError("the model must be compiled first: model.compile(optimizer, loss)")
         if self._compiled is None:
-            self._compiled = Compiled(self._built_graph(), self.loss, self._metric_identifiers, self._loss_weights)
+            identifiers = self._metric_identifiers, self._weighted_identifiers
+            self._compiled = Compiled(self._built_graph(), self.loss, self._loss_weights, *identifiers)
         return self._compiled
 
     def _prepare_weights(self) -> tuple[optimizers.Optimizer, FlatWeights]:
@@ -221,16 +232,16 @@ class Trainer(Predictor):
                 validation = sourcing.validation(validation_data, held_size, held_steps)
         self._prepare_weights()
         self.stop_training = False
-        first_step, states = 0, None
-        if resume_from is not None:
-            begun_with = first_epoch
-            first_epoch, first_step, states = self._resume(resume_from)
-            source.pass_over(max(0, first_epoch - begun_with))
+        first_step, checkpoint = 0, None if resume_from is None else self._read_checkpoint(resume_from)
+        if checkpoint is not None:
+            source.pass_over(max(0, checkpoint.epoch - first_epoch))
+            first_epoch, first_step = checkpoint.epoch, checkpoint.step
         self._callbacks = listeners
         try:
             listeners.begin(self, {"epochs": epochs, "steps": source.steps, "verbose": verbose})
             listeners.tell("on_train_begin")
-            listeners.set_state(states or {})
+            if checkpoint is not None:
+                checkpoint.take_up(listeners)
             for epoch in range(first_epoch, epochs):
                 held = validation if (epoch + 1) % every == 0 else None
                 title = f"Epoch {epoch + 1}/{epochs}"
@@ -263,7 +274,7 @@ class Trainer(Predictor):
         for done, batch in enumerate(source.batches(order, first_step, prepare), first_step + 1):
             listeners.tell("on_train_batch_begin", done - 1)
             result, penalty = self._train_step(batch, self._epochs, put_off)
-            compiled.update(result, batch.ys, len(batch.samples), penalty)
+            compiled.update(result, batch.ys, batch.weights, len(batch.samples), penalty)
             self._position = (epoch, done)
             progress.advance(len(batch.samples), compiled.means)
             if listeners.hears("on_train_batch_end"):
@@ -307,7 +318,7 @@ class Trainer(Predictor):
         penalty = penalties(compiled.objective.network.layers)
         for batch in source.batches():
             result = compiled.objective.evaluate(batch.xs, batch.ys, batch.weights)
-            compiled.update(result, batch.ys, len(batch.samples), penalty)
+            compiled.update(result, batch.ys, batch.weights, len(batch.samples), penalty)
             if progress is not None:
                 progress.advance(len(batch.samples), compiled.means)
         return compiled.means()
@@ -342,7 +353,7 @@ class Trainer(Predictor):
         epoch = _LONE_STEPS + optimizer.batches
         with _interrupts.put_off() as put_off:
             result, penalty = self._train_step(self._prepare_batch(batch, epoch), epoch, put_off)
-        compiled.update(result, ys, len(samples), penalty)
+        compiled.update(result, ys, weights, len(samples), penalty)
         return _results(compiled.means(), return_dict)
 
     def evaluate(
@@ -423,6 +434,15 @@ def _check_callbacks(callbacks: Sequence[Callback] | None) -> Sequence[Callback]
         if not isinstance(callback, Callback):
             raise TypeError(f"callbacks must be a list of fastcnn.callbacks.Callback, got {callback!r}")
     return callbacks or ()
+
+
+def _check_metrics(metrics: Any, name: str) -> None:
+    """Refuse in `compile` what would be refused in `fit`."""
+    if isinstance(metrics, str) or not isinstance(metrics, Sequence | Mapping | None):
+        raise TypeError(f"{name} must be a list, got {metrics!r}")
+    for identifiers in metrics.values() if isinstance(metrics, Mapping) else metrics or ():
+        for identifier in as_list(identifiers):
+            _metrics.get(identifier, (0,), (None, 2))
 
 
 def _results(logs: Logs, return_dict: bool) -> Any:

@@ -237,8 +237,6 @@ def _broken(paths: Sequence[str], color_mode: str) -> dict[str, str]:
     from tqdm import tqdm
 
     def fault(path: str) -> str | None:
-        if not os.path.isfile(path):  # a link to nowhere, or a pipe that would never end
-            return f"{path!r} is no file"
         try:
             images.check_picture(path, color_mode)
         except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,8 @@ def _read_idx(path: Path, axes: int) -> np.ndarray:
         if file.read(4) != bytes([0, 0, 8, axes]):
             raise ValueError(f"{path.name} is no idx file of bytes in {axes} axes")
         shape = np.frombuffer(file.read(4 * axes), ">u4").tolist()
-        size = int(np.prod(shape, dtype=object))
+        size = math.prod(shape)
+        _pairs.check_size(size)
         content = file.read(size + 1)  # one more: it must end there, and gzip's checksum is looked at only at the end
     if len(content) != size:
         raise ValueError(f"{path.name} holds {len(content)} bytes or more, not {size}")

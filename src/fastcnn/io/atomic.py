@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -13,16 +14,25 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BufferedRandom]:
-    """Open an empty file that takes the place of `path` once it is whole and on the disk; on an error `path` stays as it was."""
-    with locked_sibling(path) as file:
-        try:
-            file.truncate(0)  # what a killed process left
-            yield file
-            take_place(file, path)
-        except BaseException:
-            if _is_at(file, file.name):
-                os.unlink(file.name)
-            raise
+    """Open an empty file that takes the place of `path` once it is whole and on the disk; on an error `path` stays as it was.
+
+    Raises
+    ------
+    OSError
+        Naming `path`, whatever step it was that failed.
+    """
+    try:
+        with locked_sibling(path) as file:
+            try:
+                file.truncate(0)  # what a killed process left
+                yield file
+                take_place(file, path)
+            except BaseException:
+                if _is_at(file, file.name):
+                    os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise OSError(error.errno, f"could not be written: {error.strerror or error}", os.fspath(path)) from error
 
 
 @contextmanager
@@ -53,13 +63,20 @@ def take_place(file: BufferedRandom, path: Path) -> None:
     """Move an open file to `path`; when this returns, the content and the name are on the disk."""
     file.flush()
     os.fsync(file.fileno())
-    os.replace(file.name, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some file systems cannot do this with a folder; the file is in its place all the same
-            os.fsync(folder)
+        os.replace(file.name, path)
+        _sync(folder)
     finally:
         os.close(folder)
+
+
+def _sync(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as error:  # some file systems cannot do this with a folder; the file is in its place all the same
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
 
 
 def _open_no_link(path: str, flags: int) -> int:

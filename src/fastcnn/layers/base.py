@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate, random
+from fastcnn import _registry, _room, _validate, random
 from fastcnn.graph import Graph, Node, Shape, Tensor
 from fastcnn.initializers import Initializer
 from fastcnn.ops import steps
@@ -221,6 +221,7 @@ class Layer(_registry.Configurable):
             for name, spec in specs.items():
                 _validate.same_shape(self._weights[name].shape, spec.shape, f"{self.name}/{name}", "for this input, the shape")
             return
+        _room.take(spec.shape for spec in specs.values())
         self._weights = {name: spec.initializer(spec.shape) for name, spec in specs.items()}
         self._specs = specs
         self.built = True
@@ -234,7 +235,12 @@ class Layer(_registry.Configurable):
     @property
     def trainable_names(self) -> list[str]:
         """The names of the weights that training changes by their gradients."""
-        return [name for name, spec in self._specs.items() if spec.trainable] if self.trainable else []
+        return self.learned_names if self.trainable else []
+
+    @property
+    def learned_names(self) -> list[str]:
+        """The same for a layer that is not frozen."""
+        return [name for name, spec in self._specs.items() if spec.trainable]
 
     @property
     def regularizers(self) -> dict[str, Regularizer]:

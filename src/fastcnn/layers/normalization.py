@@ -129,8 +129,8 @@ class BatchNormalization(_Normalization):
         }
 
     def _rows(self, x: np.ndarray) -> np.ndarray:
-        """Return `x` as (rows, C)."""
-        return np.ascontiguousarray(np.moveaxis(x, self.axis, -1)).reshape(-1, x.shape[self.axis])
+        """Return `x` as (rows, C), in float32 or float64."""
+        return normalize.working(np.moveaxis(x, self.axis, -1)).reshape(-1, x.shape[self.axis])
 
     def _unrows(self, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return what `_rows` made of an array of `shape` as it was."""
@@ -157,12 +157,12 @@ class BatchNormalization(_Normalization):
         """Return the output, and what `backward` and `observe` need."""
         rows = self._rows(x)
         if training is None or not self.trainable:
-            shift, factor, offset = (array.astype(x.dtype, copy=False) for array in self.inference())
+            shift, factor, offset = (array.astype(rows.dtype, copy=False) for array in self.inference())
             variance = None
         else:
             shift, variance = normalize.moments(rows)
-            factor = self._factor(self._inverse(variance)).astype(x.dtype, copy=False)
-            offset = self._weights.get("beta", np.zeros_like(shift)).astype(x.dtype, copy=False)
+            factor = self._factor(self._inverse(variance)).astype(rows.dtype, copy=False)
+            offset = self._weights.get("beta", np.zeros_like(shift)).astype(rows.dtype, copy=False)
         return self._unrows(normalize.scale(rows, shift, factor, offset), x.shape), (rows, shift, variance, factor)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
@@ -207,6 +207,7 @@ class _GroupedNormalization(_Normalization):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output, and what `backward` needs to know."""
+        x = normalize.working(x)
         shape, axes, beside = self._split(x.shape)
         split = x.reshape(shape)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -221,6 +222,7 @@ class _GroupedNormalization(_Normalization):
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of `gamma` and `beta`, as far as the layer has them."""
         normal, inverse = cache
+        dy = normalize.working(dy)
         shape, axes, beside = self._split(dy.shape)
         gradient = dy.reshape(shape)
         others = tuple(axis for axis, size in enumerate(beside) if size == 1)

@@ -13,6 +13,8 @@ from fastcnn.metrics.base import Metric
 
 #: The most classes of a confusion matrix: one of 8 GB.
 MAX_CLASSES = 2**15
+#: The most thresholds of an AUC, 16 MB of them: a model file asks for as many as it likes.
+MAX_THRESHOLDS = 2**20
 
 
 class _ThresholdMetric(Metric):
@@ -174,7 +176,7 @@ class AUC(_ThresholdMetric):
     """
 
     def __init__(self, num_thresholds: int = 200, curve: str = "ROC", name: str | None = None) -> None:
-        self.num_thresholds = self._threshold_count = _validate.integer(num_thresholds, "num_thresholds", 2)
+        self.num_thresholds = self._threshold_count = _validate.integer(num_thresholds, "num_thresholds", 2, MAX_THRESHOLDS)
         self.curve: str = _validate.choice(curve, "curve", ("ROC", "PR"))
         super().__init__(name)
 

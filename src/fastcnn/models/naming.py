@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from fastcnn.layers.base import Layer
 
 def keyed_layers(listed: Sequence[Layer]) -> dict[str, Layer]:
     """Return layers by names that are unique in a model: "conv2d", "conv2d_1" for those that were not given one."""
-    given = [layer.name for layer in listed if layer.name_is_given]
-    if doubled := sorted({name for name in given if given.count(name) > 1}):
+    given = Counter(layer.name for layer in listed if layer.name_is_given)
+    if doubled := sorted(name for name, count in given.items() if count > 1):
         raise ValueError(f"name must be unique in a model, got several layers called {', '.join(map(repr, doubled))}")
     keys: dict[Layer, str] = {}
     taken = set(given)

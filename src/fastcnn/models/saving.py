@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastcnn import _registry, _validate, layers, optimizers, random
+from fastcnn import _registry, _room, _validate, layers, optimizers, random
+from fastcnn.callbacks import CallbackList
 from fastcnn.flat_weights import FlatWeights
 from fastcnn.io import model_file
 from fastcnn.layers.base import Layer
 from fastcnn.models.naming import below, under
-from fastcnn.training import Trainer
+from fastcnn.training import Checkpoint, Trainer
 
 __all__ = ["load_model"]
 
 #: Counts the changes of the model file that an older reader would not understand.
-_FORMAT = 2
+_FORMAT = 3
+
+#: The most layers that a run of a model from a file may call: models that call others twice, which do the same, are many in few bytes.
+_MOST_CALLS = 100_000
+
+#: What `compile` is told, by the names of its arguments.
+_TOLD = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 
 _LAYERS = _registry.table(*(cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Layer)))
 _MODELS: dict[str, Any] = {}
@@ -98,28 +105,45 @@ class Saving(Trainer):
             For a file that is broken or does not fit; the weights are as before then.
         """
         arrays, _ = model_file.read(path)
-        self._load_named_weights(path, arrays)
-
-    def _load_named_weights(self, path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-        named, wanted = below("weights", arrays), self.weights
         with model_file.refusing(path, "the weights of this model"):
-            if named.keys() != wanted.keys():
-                raise ValueError(f"it has {list(named)}, not {list(wanted)}")
-            self._set_named_weights(named)
+            self._set_named_weights(self._own_weights(arrays))
 
-    def _resume(self, path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any]]:
+    def _own_weights(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the weights among the arrays of a file, if they are, in name, shape and dtype, those of this model."""
+        named, wanted = below("weights", arrays), self.weights
+        if named.keys() != wanted.keys():
+            raise ValueError(f"it has the weights {list(named)}, not {list(wanted)}")
+        for name, weight in wanted.items():
+            if named[name].dtype != weight.dtype:
+                raise ValueError(f"{name} must be {weight.dtype}, got {named[name].dtype}")
+            _validate.same_shape(named[name].shape, weight.shape, name, "the shape")
+        return named
+
+    def _read_checkpoint(self, path: str | os.PathLike[str]) -> Checkpoint:
         arrays, config = model_file.read(path)
         with model_file.refusing(path, "a checkpoint of a training of this model"):
-            training, state = config["training"], below("training", arrays)
+            training, state = (config or {})["training"], below("training", arrays)
             epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
-            callbacks: dict[str, Any] = _unpacked(training["callbacks"], state)
-            self._restore_progress(training, state, self._own_classes())
-            states = _unpacked(training["metric_states"], state)
-            for name, metric in self._prepare().all_metrics().items() if step else ():
-                metric.set_state(states[name])
-            random.set_seed(training["seed"])
-        self._load_named_weights(path, arrays)
-        return epoch, step, callbacks
+            optimizer, epochs = self._progress(training, state, self._own_classes())
+            seed = _validate.integer(training["seed"], "seed", 0, 2**64 - 1)
+            weights = self._own_weights(arrays)
+            metrics = self._prepare().all_metrics() if step else {}
+            metric_states = {name: _unpacked(training["metric_states"][name], state) for name in metrics}
+            for name, metric in metrics.items():
+                if unknown := metric_states[name].keys() - vars(metric).keys():
+                    raise ValueError(f"the metric {name} has no {', '.join(sorted(unknown))}")
+            callback_states: dict[str, Any] = _unpacked(training["callbacks"], state)
+
+        def take_up(callbacks: CallbackList) -> None:
+            with model_file.refusing(path, "a checkpoint of a training of this model"):  # what is of one's own may yet refuse its state
+                callbacks.set_state(callback_states)
+                for name, metric in metrics.items():
+                    metric.set_state(metric_states[name])
+            self.optimizer, self._epochs = optimizer, epochs
+            self._set_named_weights(weights)
+            random.set_seed(seed)
+
+        return Checkpoint(epoch, step, take_up)
 
     def _training_state(self) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
         """Return what `compile` was told and how far training has come: a configuration, and arrays by name."""
@@ -134,6 +158,7 @@ class Saving(Trainer):
             "seed": random.get_seed(),
             "loss": _registry.plain(self.loss),
             "metrics": _registry.plain(self._metric_identifiers),
+            "weighted_metrics": _registry.plain(self._weighted_identifiers),
             "loss_weights": self._loss_weights,
         }
         arrays = {f"slots/{name}": slot for name, slot in self.optimizer.slots.items()}
@@ -148,15 +173,25 @@ class Saving(Trainer):
         self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]
     ) -> None:
         """Take up what `_training_state` gave, but for a position in `fit`."""
-        told = {name: _with_own(config[name], custom_objects) for name in ("optimizer", "loss", "loss_weights", "metrics")}
+        told = {name: _with_own(config[name], custom_objects) for name in _TOLD}
         self.compile(**told)
         if config["trained"] is not None:  # what is trainable may have changed since
-            slots = self.slots()
-            self._flat = FlatWeights([slots[path] for path in config["trained"]])
-        self._restore_progress(config, arrays, custom_objects)
+            self._flat = FlatWeights(self._whole_layers(config["trained"]))
+        self._prepare()
+        self.optimizer, self._epochs = self._progress(config, arrays, custom_objects)
 
-    def _restore_progress(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]) -> None:
-        """Take up the optimizer, and how far training has come: in whole or, on an error, not at all."""
+    def _whole_layers(self, paths: Sequence[str]) -> list[tuple[Layer, str]]:
+        """Return the slots of these weights, which must be, layer by layer, all that training changes."""
+        slots = self.slots()
+        found = [slots[path] for path in paths]
+        if found != [(layer, name) for layer in dict.fromkeys(layer for layer, _ in found) for name in layer.learned_names]:
+            raise ValueError("what is trained must be all weights of a layer, in order, and each of them once")
+        return found
+
+    def _progress(
+        self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]
+    ) -> tuple[optimizers.Optimizer, int]:
+        """Return the optimizer as it was, and how many epochs had begun; nothing of the model changes."""
         optimizer = optimizers.get(_with_own(config["optimizer"], custom_objects))
         iterations = _validate.integer(config["iterations"], "iterations", 0, 2**63 - 1)
         epochs = _validate.integer(config["epochs"], "epochs", 0)
@@ -168,13 +203,13 @@ class Saving(Trainer):
                 raise ValueError(f"the optimizer must have the arrays {list(optimizer.slots)}, got {list(slots)}")
             for name, slot in optimizer.slots.items():
                 _validate.same_shape(slots[name].shape, slot.shape, name, "the shape")
-                np.copyto(slot, slots[name])
+                np.copyto(slot, slots[name], casting="equiv")
         optimizer.iterations = iterations
-        self.optimizer, self._epochs = optimizer, epochs
+        return optimizer, epochs
 
     def _own_classes(self) -> dict[str, type]:
         """Return the classes of all that the model consists of, and that it is trained by, by name."""
-        return _classes([self, self.optimizer, self.loss, self._metric_identifiers])
+        return _classes([self, self.optimizer, self.loss, self._metric_identifiers, self._weighted_identifiers])
 
     def __reduce__(self) -> Any:
         """Return how a copy is made: from the structure and the weights, so that the depth of a network is no matter."""
@@ -232,6 +267,21 @@ def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return [_unpacked(entry, arrays) for entry in value] if isinstance(value, list) else value
 
 
+def _calls(layer: Layer, known: dict[Layer, int]) -> int:
+    """Return how many layers a call of `layer` calls; those of a model in it count as often as it is called."""
+    if layer.graph is None:
+        return 1
+    if layer not in known:
+        known[layer] = sum(_calls(node.layer, known) for node in layer.graph.nodes)
+    return known[layer]
+
+
+def _class_names(value: Any) -> list[str]:
+    if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        raise TypeError(f"class_names must be a list of strings, got {value!r}")
+    return value
+
+
 def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] | None = None, compile: bool = True) -> Any:
     """Read a model that `Model.save` wrote.
 
@@ -267,13 +317,16 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
     """
     arrays, config = model_file.read(path)
     with model_file.refusing(path, "a fastcnn model"):
-        if not isinstance(config, dict) or config.get("format") != _FORMAT:
+        if config is None or config.get("format") != _FORMAT:
             raise ValueError(f"its configuration is not of format {_FORMAT}")
-        model = layer_from(config["model"], custom_objects)
+        with _room.room_for(sum(array.size for array in below("weights", arrays).values())):
+            model = layer_from(config["model"], custom_objects)
         if not isinstance(model, Saving):
             raise ValueError(f"it holds a layer, {model.name!r}")
-        model._set_named_weights(below("weights", arrays))
-        model.class_names = [str(name) for name in config["class_names"]]
+        if (calls := _calls(model, {})) > _MOST_CALLS:
+            raise ValueError(f"a run of it would call {calls} layers, more than the {_MOST_CALLS} that are allowed")
+        model._set_named_weights(model._own_weights(arrays))
+        model.class_names = _class_names(config["class_names"])
         if model.class_names and model.output_shape != (None, len(model.class_names)):
             raise ValueError(f"it names {len(model.class_names)} classes, but its output is {model.output_shape}")
         if compile and config["training"] is not None:

@@ -53,8 +53,12 @@ def outputs(out: Sequence[np.ndarray], dtype: np.dtype, **shapes: Sequence[int])
 
 
 def plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """`array` as kernels take it, in C order and of `dtype`; nearly always it is so already."""
-    return array if array.dtype is dtype and array.flags.carray else _validate.contiguous(array, dtype)
+    """`array`, of real numbers, as kernels take it, in C order and of `dtype`; nearly always it is so already."""
+    if array.dtype is dtype and array.flags.carray:
+        return array
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"arrays must hold real numbers, got dtype {array.dtype}")
+    return _validate.contiguous(array, dtype)
 
 
 class Layout(NamedTuple):
