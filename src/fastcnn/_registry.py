@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar, cast
 
@@ -58,6 +59,12 @@ def plain(value: Any) -> Any:
 def serialize(value: Configurable) -> dict[str, Any]:
     """Return the dictionary from which `resolve` makes `value` again."""
     return {"class_name": type(value).__name__, "config": value.get_config()}
+
+
+def defined(module: str, base: type[T]) -> list[type[T]]:
+    """Return the public subclasses of `base` that a module defines, in its order."""
+    own = [value for value in vars(sys.modules[module]).values() if isinstance(value, type) and value.__module__ == module]
+    return [cls for cls in own if issubclass(cls, base) and cls is not base and not cls.__name__.startswith("_")]
 
 
 def table(*classes: type[T], **aliases: type[T]) -> dict[str, type[T]]:

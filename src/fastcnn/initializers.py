@@ -367,21 +367,7 @@ class LecunNormal(_Scaling):
     _arguments = (1.0, "fan_in", "truncated_normal")
 
 
-_CLASSES = _registry.table(
-    Zeros,
-    Ones,
-    Constant,
-    RandomUniform,
-    RandomNormal,
-    TruncatedNormal,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-)
+_CLASSES = _registry.table(*_registry.defined(__name__, Initializer))
 
 
 def get(identifier: Any) -> Initializer:
