@@ -11,9 +11,8 @@ import numpy as np
 
 from fastcnn import _registry, _validate, initializers
 from fastcnn.graph import Shape
-from fastcnn.layers.activated import ActivatedLayer
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
-from fastcnn.layers.weighted import KernelLayer
+from fastcnn.layers.activated import ActivatedLayer, KernelLayer, LinearGradients
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, known
 from fastcnn.ops import steps
 from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
 from fastcnn.ops.normalize import relu_backward
@@ -71,9 +70,9 @@ class Dense(KernelLayer):
             raise ValueError(f"the input of {self.name!r} must have the axes (N, ..., D), got shape {input_shape}")
         return (*input_shape[:-1], self.units)
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        """Return (D, units)."""
-        return (input_shape[-1] or 0, self.units)
+    def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the kernel, (D, units)."""
+        return {"kernel": self._spec("kernel", input_shape[-1] or 0, self.units)}
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return "direct"."""
@@ -88,11 +87,10 @@ class Dense(KernelLayer):
         """Return the product."""
         return (steps.dense(x, self._weights, relu),)
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return dx and the gradients of the kernel and the bias."""
         kernel = self._weights["kernel"]
-        dx, *gradients = dense_gradients(dense_shape(x.shape, kernel.shape), dz, x, kernel, input_grad, out)
-        return dx, tuple(gradients[: len(self._weights)])
+        return dense_gradients(dense_shape(x.shape, kernel.shape), dz, x, kernel, input_grad, out)
 
 
 class Activation(ActivatedLayer):
@@ -128,9 +126,9 @@ class Activation(ActivatedLayer):
         """Return nothing to do."""
         return ()
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return `dz`."""
-        return dz, ()
+        return (dz,)
 
 
 class Flatten(ImageLayer):
