@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _validate, losses
 from fastcnn import metrics as _metrics
-from fastcnn.graph import Graph
+from fastcnn.graph import Graph, entry_sizes
 from fastcnn.metrics.base import BatchMean
 from fastcnn.objective import Objective, Result
 
@@ -63,7 +63,7 @@ class Compiled:
         for each, target, shape in zip(metrics, targets, self.shapes, strict=True):
             if target is not None and len(target):
                 for metric in each:
-                    metric.update_state(target[:1], np.zeros((1, *(size or 0 for size in shape[1:])), np.float32))
+                    metric.update_state(target[:1], np.zeros((1, *entry_sizes(shape)), np.float32))
                     metric.reset_state()
 
     def reset(self) -> None:

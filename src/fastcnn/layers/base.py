@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _validate, random
-from fastcnn.graph import Graph, Node, Shape, Tensor
+from fastcnn.graph import Graph, Node, Shape, Tensor, entry_sizes, one_or_list
 from fastcnn.initializers import Initializer
 from fastcnn.ops import steps
 from fastcnn.random import Draws
@@ -177,7 +177,7 @@ class Layer(_registry.Configurable):
         self.build(input_shape)
         node = Node(self, tensors, self._output_shapes(input_shape))
         self.nodes.append(node)
-        return node.outputs[0] if len(node.outputs) == 1 else list(node.outputs)
+        return one_or_list(node.outputs)
 
     def _output_shapes(self, input_shape: Any) -> list[Shape]:
         return [self.compute_output_shape(input_shape)]
@@ -193,14 +193,12 @@ class Layer(_registry.Configurable):
     @property
     def input(self) -> Any:
         """The tensor, or the list of tensors, that the layer was first called with."""
-        inputs = self._first_node().inputs
-        return inputs[0] if len(inputs) == 1 else list(inputs)
+        return one_or_list(self._first_node().inputs)
 
     @property
     def output(self) -> Any:
         """The tensor, or the list of tensors, that the layer gave when it was first called."""
-        outputs = self._first_node().outputs
-        return outputs[0] if len(outputs) == 1 else list(outputs)
+        return one_or_list(self._first_node().outputs)
 
     def _first_node(self) -> Node:
         if not self.nodes:
@@ -258,7 +256,7 @@ class Layer(_registry.Configurable):
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the weights, in order (a kernel, then its bias)."""
-        return [weight.copy() for weight in self._weights.values()]
+        return [weight.copy() for weight in self.weights.values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy `weights`, in the order and with the shapes of `get_weights`, into the layer: all of them or, on an error, none."""
@@ -270,7 +268,7 @@ class Layer(_registry.Configurable):
 
     def count_params(self) -> int:
         """Return the number of weights' elements."""
-        return sum(weight.size for weight in self._weights.values())
+        return sum(weight.size for weight in self.weights.values())
 
 
 class ImageLayer(Layer):
@@ -290,7 +288,7 @@ def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
 
 def example(shape: Shape) -> np.ndarray:
     """Return one input of `shape`, (1, ...), which takes no memory."""
-    return np.broadcast_to(np.float32(0), (1, *(size or 0 for size in shape[1:])))
+    return np.broadcast_to(np.float32(0), (1, *entry_sizes(shape)))
 
 
 def known(input_shape: Shape, axes: str, layer: str) -> tuple[int, ...]:

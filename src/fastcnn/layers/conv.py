@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _validate, initializers, ops, regularizers
-from fastcnn.graph import Shape
+from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.activated import BiasedLayer, KernelLayer, LinearGradients
 from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec, known
 from fastcnn.ops import conv, steps
@@ -319,7 +319,7 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the algorithm: that of the input gradient which it is."""
-        output = (1, *(size or 0 for size in self.compute_output_shape(input_shape)[1:]))
+        output = (1, *entry_sizes(self.compute_output_shape(input_shape)))
         kernel = self._weights["kernel"].shape
         return ops.explain_conv(output, kernel, op="input gradient", **self.geometry()).algorithm
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, initializers
-from fastcnn.graph import Shape
+from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.activated import ActivatedLayer, KernelLayer, LinearGradients
 from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, known
 from fastcnn.ops import steps
@@ -143,7 +143,7 @@ class Flatten(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, the product of the other sizes)."""
-        return (None, math.prod(size or 0 for size in input_shape[1:]))
+        return (None, math.prod(entry_sizes(input_shape)))
 
     def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
         """Return nothing to do: a row is what an input is in memory."""

@@ -195,10 +195,6 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         y = ops.max_pool2d(x, x.shape[1:3])
         return self._pooled(y), (x, y)
 
-    def infer(self, x: np.ndarray) -> np.ndarray:
-        """Return the maxima."""
-        return self._pooled(ops.max_pool2d(x, x.shape[1:3]))
-
     def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
         """Return the pooling."""
         size = (x.shape[1], x.shape[2])

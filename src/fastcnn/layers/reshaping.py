@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fastcnn import _validate
-from fastcnn.graph import Shape
+from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
 from fastcnn.ops import steps
 from fastcnn.random import Draws
@@ -46,7 +46,7 @@ class Reshape(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, ...) with `target_shape`."""
-        count, given = math.prod(size or 0 for size in input_shape[1:]), math.prod(size for size in self.target_shape if size != -1)
+        count, given = math.prod(entry_sizes(input_shape)), math.prod(size for size in self.target_shape if size != -1)
         if count != given if -1 not in self.target_shape else count % given:
             raise ValueError(f"target_shape of {self.name!r} must fit the input's {count} numbers, got {self.target_shape}")
         return (None, *(count // given if size == -1 else size for size in self.target_shape))
@@ -57,8 +57,7 @@ class Reshape(Layer):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return `x` in its new shape, and its old one."""
-        sizes = [size or 0 for size in self.compute_output_shape((None, *x.shape[1:]))[1:]]
-        return x.reshape(len(x), *sizes), x.shape
+        return x.reshape(len(x), *entry_sizes(self.compute_output_shape(x.shape))), x.shape
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` in the input's shape."""
