@@ -22,15 +22,17 @@ class Configurable:
     #: Constructor arguments that are no part of the configuration.
     _not_configured: frozenset[str] = frozenset()
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain values, fit for JSON."""
-        return {name: plain(getattr(self, name)) for name in _parameters(type(self)) if name not in self._not_configured}
+    def _arguments(self) -> dict[str, Any]:
+        """Return what the constructor was given, by name; objects as they are."""
+        return {name: getattr(self, name) for name in _parameters(type(self)) if name not in self._not_configured}
 
     def parts(self) -> Iterator[Any]:
         """Yield the constructor's arguments as they are."""
-        for name in _parameters(type(self)):
-            if name not in self._not_configured:
-                yield getattr(self, name)
+        yield from self._arguments().values()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values, fit for JSON."""
+        return {name: plain(value) for name, value in self._arguments().items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -176,15 +176,26 @@ class Network:
         if self._turns is None or self._turns[0] is not views:
             self._turns = views, self._plan_turns(views)
         turns = self._turns[1]
-        gradients = _Sums()
+        gradients: dict[int, np.ndarray] = {}
+        own: set[int] = set()  # the gradients that are sums: an array that came from elsewhere is never written to
+
+        def add(number: int, gradient: np.ndarray) -> None:
+            if number in own:
+                gradients[number] += gradient
+            elif number in gradients:
+                gradients[number] = gradients[number] + gradient
+                own.add(number)
+            else:
+                gradients[number] = gradient
+
         for number, output_gradient in zip(self.outputs, dys, strict=True):
             if output_gradient is not None:
-                gradients.add(number, output_gradient)
+                add(number, output_gradient)
         written: set[Layer] = set()
         while caches:
             cache = caches.pop()
             step, places, wanted, inputs = turns[len(caches)]
-            dy = gradients.take(step.output)
+            dy = gradients.pop(step.output, None)
             if dy is None or not wanted:
                 continue
             layer = step.layers[0]
@@ -197,7 +208,7 @@ class Network:
                 for position, number in inputs:
                     part = dx[position] if step.operation.takes_many else dx
                     if part is not None:
-                        gradients.add(number, part)
+                        add(number, part)
         for layer in views.keys() - written:  # its outputs lead to no loss
             _write((), views[layer], False)
 
@@ -239,26 +250,6 @@ def _write(gradients: Gradients, places: Gradients, again: bool) -> None:
             np.copyto(place, value)
     for place in places[len(gradients) :] if not again else ():  # of a layer that was frozen after all
         place.fill(0)
-
-
-class _Sums:
-    """Gradients that several steps add to: an array that came from elsewhere is never written to."""
-
-    def __init__(self) -> None:
-        self._sums: dict[int, np.ndarray] = {}
-        self._own: set[int] = set()
-
-    def add(self, number: int, gradient: np.ndarray) -> None:
-        if number not in self._sums:
-            self._sums[number] = gradient
-        elif number in self._own:
-            self._sums[number] += gradient
-        else:
-            self._sums[number] = self._sums[number] + gradient
-            self._own.add(number)
-
-    def take(self, number: int) -> np.ndarray | None:
-        return self._sums.pop(number, None)
 
 
 def _expand(graph: Graph, inputs: Sequence[int], found: list[Step], counter: Iterator[int]) -> list[int]:

@@ -30,11 +30,6 @@ class Augmentation(ImageLayer):
         super().__init__(**kwargs)
         self.seed = None if seed is None else _validate.integer(seed, "seed", 0, 2**64 - 1)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
-        known(input_shape, "N H W C", self.name)
-        return input_shape
-
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the images, changed in training, and what `backward` needs to know."""
         x = x.astype(floating(x), copy=False)
@@ -207,8 +202,7 @@ class _Recoloured(Augmentation):
 
     def __init__(self, *, value_range: Sequence[float] = (0, 255), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(value_range, list | tuple):
-            raise TypeError(f"value_range must be a pair of numbers, got {value_range!r} of type {type(value_range).__name__}")
+        _validate.instance(value_range, list | tuple, "value_range", "a pair of numbers")
         self.value_range = _range(value_range, "value_range", -np.inf, np.inf)
 
     def _clipped(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

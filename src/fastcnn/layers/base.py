@@ -78,8 +78,7 @@ class Layer(_registry.Configurable):
     graph: Graph | None = None
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, input_shape: Sequence[int] | None = None) -> None:
-        if not (name is None or isinstance(name, str)):
-            raise TypeError(f"name must be a string, got {name!r} of type {type(name).__name__}")
+        _validate.instance(name, str | None, "name", "a string")
         if name is not None and (not name or "/" in name):
             raise ValueError(f"name must not be empty and not hold '/', got {name!r}")
         self.name = name or _registry.snake_case(type(self).__name__)
@@ -277,6 +276,11 @@ class ImageLayer(Layer):
     def __init__(self, *, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format: str = _validate.choice(data_format, "data_format of a layer", (None, "channels_last")) or "channels_last"
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return `input_shape`, which must be that of images."""
+        known(input_shape, "N H W C", self.name)
+        return input_shape
 
 
 def batch_shape(shape: Sequence[int | None], name: str) -> Shape:

@@ -72,9 +72,9 @@ class _GroupedConv(ConvLayer):
     ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
         """Return dx and the gradients of the kernel and the bias."""
         w, groups = self._grouped(kernel, x.shape[-1])
-        out = tuple(array.reshape(shape) for array, shape in zip(out, (w.shape, (w.shape[-1],)), strict=False))
-        dx, dw, db = conv.backward(self.shape(x, w, groups), dz, x, w, input_grad, out)
-        return dx, dw.reshape(kernel.shape), db
+        places = (out[0].reshape(w.shape), *out[1:]) if out else ()
+        dx, dw, db = conv.backward(self.shape(x, w, groups), dz, x, w, input_grad, places)
+        return dx, out[0] if out else dw.reshape(kernel.shape), db
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution, clamped where `activation` is "relu"."""

@@ -12,7 +12,7 @@ import numpy as np
 from fastcnn import _registry, _validate, initializers
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.activated import ActivatedLayer, KernelLayer, LinearGradients
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, known
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec
 from fastcnn.ops import steps
 from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
 from fastcnn.ops.normalize import relu_backward
@@ -131,7 +131,23 @@ class Activation(ActivatedLayer):
         return (dz,)
 
 
-class Flatten(ImageLayer):
+class Reshaping(Layer):
+    """A layer that gives each input another shape: the order in memory stays."""
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return nothing to do."""
+        return ()
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x` in its new shape, and its old one."""
+        return x.reshape(len(x), *entry_sizes(self.compute_output_shape(x.shape))), x.shape
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` in the input's shape."""
+        return dy.reshape(cache), ()
+
+
+class Flatten(Reshaping, ImageLayer):
     """Each input in one row: (N, H, W, C) becomes (N, H·W·C).
 
     Examples
@@ -145,17 +161,9 @@ class Flatten(ImageLayer):
         """Return (None, the product of the other sizes)."""
         return (None, math.prod(entry_sizes(input_shape)))
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return nothing to do: a row is what an input is in memory."""
-        return ()
-
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return `x` in rows, and its shape."""
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return `dy` in the input's shape."""
-        return dy.reshape(cache), ()
 
 
 class Dropout(Layer):
@@ -260,11 +268,6 @@ class SpatialDropout2D(ImageLayer, Dropout):
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(rate=rate, **kwargs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
-        known(input_shape, "N H W C", self.name)
-        return input_shape
 
     def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
         return (len(x), 1, 1, x.shape[-1])

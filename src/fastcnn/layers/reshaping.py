@@ -11,14 +11,14 @@ import numpy as np
 from fastcnn import _validate
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
-from fastcnn.ops import steps
+from fastcnn.layers.core import Reshaping
 from fastcnn.random import Draws
 
 #: ((top, bottom), (left, right)).
 Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 
-class Reshape(Layer):
+class Reshape(Reshaping):
     """Each input's numbers, in their order, in another shape.
 
     Parameters
@@ -37,8 +37,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(target_shape, list | tuple):
-            raise TypeError(f"target_shape must be a sequence of integers, got {target_shape!r} of type {type(target_shape).__name__}")
+        _validate.instance(target_shape, list | tuple, "target_shape", "a sequence of integers")
         sizes = [_validate.integer(size, f"target_shape[{axis}]", -1) for axis, size in enumerate(target_shape)]
         if 0 in sizes or sizes.count(-1) > 1:
             raise ValueError(f"target_shape must hold positive sizes and at most one -1, got {tuple(sizes)}")
@@ -50,18 +49,6 @@ class Reshape(Layer):
         if count != given if -1 not in self.target_shape else count % given:
             raise ValueError(f"target_shape of {self.name!r} must fit the input's {count} numbers, got {self.target_shape}")
         return (None, *(count // given if size == -1 else size for size in self.target_shape))
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return nothing to do: the order in memory stays."""
-        return ()
-
-    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return `x` in its new shape, and its old one."""
-        return x.reshape(len(x), *entry_sizes(self.compute_output_shape(x.shape))), x.shape
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return `dy` in the input's shape."""
-        return dy.reshape(cache), ()
 
 
 class Permute(Layer):
