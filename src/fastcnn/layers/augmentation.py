@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcnn import _registry, _validate
 from fastcnn.graph import Shape
-from fastcnn.layers.base import Gradients, ImageLayer, known
+from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.layers.preprocessing import floating
 from fastcnn.layers.resampling import FILL_MODES, INTERPOLATIONS, Resampling
 from fastcnn.random import Draws
@@ -304,7 +304,7 @@ class RandomCrop(Augmentation):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, height, width, C)."""
-        return (None, self.height, self.width, known(input_shape, "N H W C", self.name)[-1])
+        return (None, self.height, self.width, self._image_sizes(input_shape)[-1])
 
     def _inferred(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
         _, height, width, _ = x.shape

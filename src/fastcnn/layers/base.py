@@ -279,8 +279,15 @@ class ImageLayer(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return `input_shape`, which must be that of images."""
-        known(input_shape, "N H W C", self.name)
+        self._image_sizes(input_shape)
         return input_shape
+
+    def _image_sizes(self, input_shape: Shape) -> tuple[int, int, int]:
+        """Return the H, W and C of inputs (N, H, W, C)."""
+        if len(input_shape) != 4 or None in input_shape[1:]:
+            raise ValueError(f"the input of {self.name!r} must have the axes (N, H, W, C), got shape {input_shape}")
+        _, height, width, channels = input_shape
+        return height or 0, width or 0, channels or 0
 
 
 def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
@@ -293,11 +300,3 @@ def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
 def example(shape: Shape) -> np.ndarray:
     """Return one input of `shape`, (1, ...), which takes no memory."""
     return np.broadcast_to(np.float32(0), (1, *entry_sizes(shape)))
-
-
-def known(input_shape: Shape, axes: str, layer: str) -> tuple[int, ...]:
-    """Return the sizes of `input_shape` after the batch, which `axes` names: "N H W C"."""
-    sizes = tuple(size for size in input_shape[1:] if size is not None)
-    if len(input_shape) != len(axes.split()) or len(sizes) != len(input_shape) - 1:
-        raise ValueError(f"the input of {layer!r} must have the axes ({', '.join(axes.split())}), got shape {input_shape}")
-    return sizes

@@ -10,7 +10,7 @@ import numpy as np
 from fastcnn import _validate, initializers, ops, regularizers
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.activated import BiasedLayer, KernelLayer, LinearGradients
-from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec, known
+from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec
 from fastcnn.ops import conv, steps
 from fastcnn.ops._images import NHWC
 from fastcnn.ops.conv import Conv2DShape, canonical_shape
@@ -146,14 +146,14 @@ class Conv2D(_GroupedConv, KernelLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
-        *size, channels = known(input_shape, "N H W C", self.name)
+        *size, channels = self._image_sizes(input_shape)
         if channels % self.groups:
             raise ValueError(f"groups must divide the input's channels, got {self.groups} groups and {channels} channels")
         return (None, *self._output_size(size), self.filters)
 
     def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return the kernel, (KH, KW, C / groups, filters)."""
-        channels = known(input_shape, "N H W C", self.name)[-1]
+        channels = self._image_sizes(input_shape)[-1]
         return {"kernel": self._spec("kernel", *self.kernel_size, channels // self.groups, self.filters)}
 
     def _grouped(self, kernel: np.ndarray, channels: int) -> tuple[np.ndarray, int]:
@@ -182,11 +182,11 @@ class DepthwiseLayer(_GroupedConv):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, C · depth_multiplier)."""
-        *size, channels = known(input_shape, "N H W C", self.name)
+        *size, channels = self._image_sizes(input_shape)
         return (None, *self._output_size(size), channels * self.depth_multiplier)
 
     def _depthwise_spec(self, input_shape: Shape) -> WeightSpec:
-        channels = known(input_shape, "N H W C", self.name)[-1]
+        channels = self._image_sizes(input_shape)[-1]
         return self._spec("depthwise", *self.kernel_size, channels, self.depth_multiplier)
 
     def _grouped(self, kernel: np.ndarray, channels: int) -> tuple[np.ndarray, int]:
@@ -308,13 +308,13 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
-        *size, _ = known(input_shape, "N H W C", self.name)
+        *size, _ = self._image_sizes(input_shape)
         axes = _validate.transposed_axes(size, self.kernel_size, self.strides, self.dilation_rate, self.padding)
         return (None, *(axis.size for axis in axes), self.filters)
 
     def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return the kernel, (KH, KW, filters, C)."""
-        channels = known(input_shape, "N H W C", self.name)[-1]
+        channels = self._image_sizes(input_shape)[-1]
         return {"kernel": self._spec("kernel", *self.kernel_size, self.filters, channels)}
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcnn import _validate
 from fastcnn.graph import Shape, entry_sizes
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
+from fastcnn.layers.base import Gradients, ImageLayer, Layer
 from fastcnn.layers.core import Reshaping
 from fastcnn.random import Draws
 
@@ -112,7 +112,7 @@ class ZeroPadding2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, top + H + bottom, left + W + right, C)."""
-        height, width, channels = known(input_shape, "N H W C", self.name)
+        height, width, channels = self._image_sizes(input_shape)
         return (None, height + sum(self.padding[0]), width + sum(self.padding[1]), channels)
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
@@ -147,7 +147,7 @@ class Cropping2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, H - top - bottom, W - left - right, C)."""
-        height, width, channels = known(input_shape, "N H W C", self.name)
+        height, width, channels = self._image_sizes(input_shape)
         rows, columns = height - sum(self.cropping[0]), width - sum(self.cropping[1])
         if rows < 1 or columns < 1:
             raise ValueError(f"cropping of {self.name!r} must leave a pixel of {height} x {width}, got {self.cropping}")
@@ -221,7 +221,7 @@ class UpSampling2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, rows · H, columns · W, C)."""
-        height, width, channels = known(input_shape, "N H W C", self.name)
+        height, width, channels = self._image_sizes(input_shape)
         shape = (height * self.size[0], width * self.size[1], channels)
         _validate.addressable(shape, np.dtype(np.float32), f"the output of {self.name!r}")
         return (None, *shape)
