@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -67,16 +68,13 @@ class _Ledger:
             while isinstance(owner.base, np.ndarray):
                 owner = owner.base
             if id(owner) not in self._alive:
-                self._alive[id(owner)] = weakref.ref(owner, self._remover(id(owner), self._count))
+                self._alive[id(owner)] = weakref.ref(owner, partial(self._leave, id(owner), self._count))
                 self.events.append((self._count, owner.nbytes))
                 self._count += 1
 
-    def _remover(self, key: int, number: int) -> Callable[[Any], None]:
-        def remove(_: Any) -> None:
-            del self._alive[key]
-            self.events.append((number, None))
-
-        return remove
+    def _leave(self, key: int, number: int, _: Any) -> None:
+        del self._alive[key]
+        self.events.append((number, None))
 
 
 class _Buffers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +82,8 @@ class Predictor(Layer):
         session = self._inference_session(min(size, len(xs[0])))
         outputs = session.empty(len(xs[0]))
         with Progress("Prediction", len(xs[0]), verbose) as progress:
-            for span in _spans(len(xs[0]), size):
+            for start in range(0, len(xs[0]), size):
+                span = slice(start, start + size)
                 session.run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
                 progress.advance(len(outputs[0][span]))
             progress.finish({})
@@ -162,9 +163,3 @@ class Predictor(Layer):
         from fastcnn.teaching import explorer
 
         explorer.explain(self, x, path)
-
-
-def _spans(count: int, size: int) -> Iterator[slice]:
-    """Cut `count` entries into spans of `size`."""
-    for start in range(0, count, size):
-        yield slice(start, start + size)
