@@ -243,12 +243,14 @@ class _Turn(NamedTuple):
 
 def _write(gradients: Gradients, places: Gradients, again: bool) -> None:
     """Bring a layer's gradients, or none, to their places; add them, if there are some from elsewhere already."""
-    for place, value in zip(places, gradients, strict=False):
-        if again:
+    if again:
+        for place, value in zip(places, gradients, strict=False):
             place += value
-        elif value is not place:
+        return
+    for place, value in zip(places, gradients, strict=False):
+        if value is not place:
             np.copyto(place, value)
-    for place in places[len(gradients) :] if not again else ():  # of a layer that was frozen after all
+    for place in places[len(gradients) :]:  # of a layer that was frozen after all
         place.fill(0)
 
 

@@ -72,6 +72,8 @@ class _GroupedConv(ConvLayer):
     ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
         """Return dx and the gradients of the kernel and the bias."""
         w, groups = self._grouped(kernel, x.shape[-1])
+        if w is kernel:
+            return conv.backward(self.shape(x, w, groups), dz, x, w, input_grad, out)
         places = (out[0].reshape(w.shape), *out[1:]) if out else ()
         dx, dw, db = conv.backward(self.shape(x, w, groups), dz, x, w, input_grad, places)
         return dx, out[0] if out else dw.reshape(kernel.shape), db
