@@ -64,7 +64,7 @@ def test_convolutions_show_their_products(open_page, explained):
     page, outputs = open_page(url), outputs_of(model, x)
     conv, grouped, depthwise, separable = (model.get_layer(name) for name in ("conv", "grouped", "depthwise", "separable"))
     both = outputs["concatenate"]
-    between = separable.depthwise(both[None], separable.weights["depthwise_kernel"])
+    between = separable.convolve(both[None], separable.weights["depthwise_kernel"])
     cases = [
         ("conv", conv, outputs["rescaling"], conv.weights["kernel"], conv.weights["bias"], 1),
         ("grouped", grouped, outputs["conv"], grouped.weights["kernel"], None, 2),

@@ -247,12 +247,12 @@ def test_weights_are_packed_once_until_they_change():
     session = fastcnn.InferenceSession(model)
     x = inputs(model, 1)
     session.run(x)
-    packed = session._parts[0]._prepared
+    packed = session._network.steps[0].operation._prepared
     session.run(x)
-    assert session._parts[0]._prepared is packed
+    assert session._network.steps[0].operation._prepared is packed
     set_random_weights(model, 4)
     session.run(x)
-    assert session._parts[0]._prepared is not packed
+    assert session._network.steps[0].operation._prepared is not packed
 
 
 def test_a_copy_of_a_model_that_has_predicted_goes_its_own_way():
@@ -307,7 +307,7 @@ def test_several_python_threads_run_one_session_at_once():
     for thread in threads:
         thread.join()
     assert not wrong
-    assert len(session._parts[0]._idle) <= len(threads)
+    assert len(session._network.steps[0].operation._idle) <= len(threads)
 
 
 def test_weights_that_change_while_others_predict_are_seen_whole():
@@ -329,7 +329,7 @@ def test_weights_that_change_while_others_predict_are_seen_whole():
     thread = threading.Thread(target=predict)
     thread.start()
     for turn in range(20):
-        session._parts[0]._prepared = None
+        session._network.steps[0].operation._prepared = None
         model.set_weights(versions[turn % 2][0])
     stop.set()
     thread.join()

@@ -108,7 +108,8 @@ def gradient_scales(layer, x, y, dy, cache):
     dz = np.abs(dy)
     if layer.activation == "softmax":
         dz = y * (dz + np.sum(dz * y, axis=-1, keepdims=True))
-    return absolute(layer).linear_backward(dz, np.abs(x), True)
+    dx, *gradients = absolute(layer).linear_backward(dz, np.abs(x), True)
+    return dx, gradients[: len(layer.weights)]
 
 
 @winograd(0)  # the direct method's errors are relative to each sum, and not to others of its tile

@@ -5,7 +5,7 @@ import pytest
 from compare import assert_close, assert_gradient, assert_same_bits
 
 from fastcnn import layers, random, regularizers
-from fastcnn.layers.activated import ActivatedLayer
+from fastcnn.layers.activated import ActivatedLayer, BiasedLayer
 
 DRAWS = random.Draws(seed=7, epoch=1, samples=np.array([3, 0]))
 
@@ -103,6 +103,19 @@ def test_a_layer_keeps_nothing_of_its_input(name):
         assert_same_bits(ours, theirs)
     assert_same_bits(layer.infer(first), y)
     assert y.shape[1:] == layer.compute_output_shape((None, *shape))[1:]
+
+
+@pytest.mark.parametrize("name", [name for name, (make, _) in LAYERS.items() if isinstance(make(), BiasedLayer)])
+def test_gradients_of_kernels_are_written_to_their_places(name):
+    layer, x, rng = built_in_float64(*LAYERS[name])
+    y, cache = layer.forward(x)
+    dy = rng.normal(size=y.shape)
+    places = tuple(np.full(weight.shape, np.nan) for weight in layer.weights.values())
+    dx, gradients = layer.backward(dy, cache, True, places)
+    expected = layer.backward(dy, cache)
+    assert all(gradient is place for gradient, place in zip(gradients, places, strict=True))
+    for ours, theirs in zip((dx, *gradients), (expected[0], *expected[1]), strict=True):
+        assert_same_bits(ours, theirs)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "depthwise", "transpose", "dense"])

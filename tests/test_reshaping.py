@@ -92,7 +92,7 @@ def test_global_poolings_are_kernels_of_a_session(make):
     model = fastcnn.Sequential([fastcnn.Input((9, 7, 3)), layers.Conv2D(5, 3), make(), layers.Dense(2)])
     x = np.random.default_rng(0).normal(size=(4, 9, 7, 3)).astype(np.float32)
     session = fastcnn.InferenceSession(model)
-    assert len(session._parts) == 1
+    assert len(session._network.steps) == 1
     expected = x
     for layer in model.layers:
         expected = layer.infer(expected)

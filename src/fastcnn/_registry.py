@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar, cast
 
@@ -21,15 +22,17 @@ class Configurable:
     #: Constructor arguments that are no part of the configuration.
     _not_configured: frozenset[str] = frozenset()
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain values, fit for JSON."""
-        return {name: plain(getattr(self, name)) for name in _parameters(type(self)) if name not in self._not_configured}
+    def _arguments(self) -> dict[str, Any]:
+        """Return what the constructor was given, by name; objects as they are."""
+        return {name: getattr(self, name) for name in _parameters(type(self)) if name not in self._not_configured}
 
     def parts(self) -> Iterator[Any]:
         """Yield the constructor's arguments as they are."""
-        for name in _parameters(type(self)):
-            if name not in self._not_configured:
-                yield getattr(self, name)
+        yield from self._arguments().values()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values, fit for JSON."""
+        return {name: plain(value) for name, value in self._arguments().items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -58,6 +61,12 @@ def plain(value: Any) -> Any:
 def serialize(value: Configurable) -> dict[str, Any]:
     """Return the dictionary from which `resolve` makes `value` again."""
     return {"class_name": type(value).__name__, "config": value.get_config()}
+
+
+def defined(module: str, base: type[T]) -> list[type[T]]:
+    """Return the public subclasses of `base` that a module defines, in its order."""
+    own = [value for value in vars(sys.modules[module]).values() if isinstance(value, type) and value.__module__ == module]
+    return [cls for cls in own if issubclass(cls, base) and cls is not base and not cls.__name__.startswith("_")]
 
 
 def table(*classes: type[T], **aliases: type[T]) -> dict[str, type[T]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
+from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -51,6 +52,12 @@ def boolean(value: Any, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def instance(value: Any, kinds: type | UnionType, name: str, wanted: str) -> None:
+    """Refuse what is not of one of the `kinds`."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {wanted}, got {value!r} of type {type(value).__name__}")
 
 
 def choice(value: Any, name: str, options: Sequence[str | None]) -> Any:

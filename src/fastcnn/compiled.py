@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _validate, losses
 from fastcnn import metrics as _metrics
-from fastcnn.graph import Graph
+from fastcnn.graph import Graph, entry_sizes
 from fastcnn.metrics.base import BatchMean
 from fastcnn.objective import Objective, Result
 
@@ -77,7 +77,7 @@ class Compiled:
     def _try_metrics(self, targets: Sequence[np.ndarray | None]) -> None:
         """Refuse metrics that do not fit, before anything is trained."""
         first = [None if target is None or not len(target) else target[:1] for target in targets]
-        outputs = [np.zeros((1, *(size or 0 for size in shape[1:])), np.float32) for shape in self.shapes]
+        outputs = [np.zeros((1, *entry_sizes(shape)), np.float32) for shape in self.shapes]
         self._update_metrics(first, outputs, np.ones(1, np.float32))
         for metrics in itertools.chain(*(self._metrics or ())):
             for metric in metrics:

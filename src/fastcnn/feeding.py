@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -125,17 +126,15 @@ class DatasetSource(Source):
         """Yield batches, made by threads."""
         entries = np.arange(len(self._data)) if order is None else order.permutation(len(self._data))
         size = 1 if self._holds_batches else self._size
-        make = [self._maker(entries[at : at + size], prepare) for at in range(first * size, len(entries), size)]
+        make = [partial(self._made, entries[at : at + size], prepare) for at in range(first * size, len(entries), size)]
         yield from _ahead(make)
 
-    def _maker(self, entries: np.ndarray, prepare: Prepare | None) -> Callable[[], Batch]:
-        def make() -> Batch:
-            xs, ys, weights = self._check(*unpacked(self._collected(entries)))
-            samples = (int(entries[0]) << 16) + np.arange(len(xs[0])) if self._holds_batches else entries
-            batch = ArraySource._batch(xs, ys, weights, samples)
-            return batch if prepare is None else prepare(batch)
-
-        return make
+    def _made(self, entries: np.ndarray, prepare: Prepare | None) -> Batch:
+        """Return the batch of these entries of the data."""
+        xs, ys, weights = self._check(*unpacked(self._collected(entries)))
+        samples = (int(entries[0]) << 16) + np.arange(len(xs[0])) if self._holds_batches else entries
+        batch = ArraySource._batch(xs, ys, weights, samples)
+        return batch if prepare is None else prepare(batch)
 
     def _collected(self, entries: np.ndarray) -> Any:
         if self._holds_batches:

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 Shape: TypeAlias = tuple[int | None, ...]
 
 
+def entry_sizes(shape: Shape) -> tuple[int, ...]:
+    """Return the sizes of one entry of a batch of `shape`."""
+    return tuple(size or 0 for size in shape[1:])
+
+
+def one_or_list(values: Sequence[Any]) -> Any:
+    """Return the only one of `values`, or a list of them, as Keras has it."""
+    return values[0] if len(values) == 1 else list(values)
+
+
 class Tensor:
     """What a layer will give: an array that is known by its shape alone.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _core, _validate
-from fastcnn.graph import Shape
-from fastcnn.layers.base import example
+from fastcnn.graph import Shape, entry_sizes, one_or_list
+from fastcnn.layers.base import Layer, example
 from fastcnn.network import Network, Step
 from fastcnn.ops.steps import KernelStep
 
@@ -69,17 +68,13 @@ class InferenceSession:
     def __init__(self, model: Predictor, batch_size: int = 32) -> None:
         self.batch_size = _validate.integer(batch_size, "batch_size", 1)
         graph = model._built_graph()
-        self._input_shapes = [_sizes(tensor.shape) for tensor in graph.inputs]
-        self._output_shapes = [_sizes(tensor.shape) for tensor in graph.outputs]
-        network = Network.of(graph).fused(inference=True)
-        self._inputs, self._outputs = network.inputs, network.outputs
-        self._parts = _parts(network, network.shapes([tensor.shape for tensor in graph.inputs]), self.batch_size)
-        last = {number: place for place, part in enumerate(self._parts) for number in (*part.inputs, part.output)}
-        #: For each part, the values that nobody needs after it.
-        self._done: list[list[int]] = [[] for _ in self._parts]
-        for number, place in last.items():
-            if number not in self._outputs:
-                self._done[place].append(number)
+        self._input_shapes = [entry_sizes(tensor.shape) for tensor in graph.inputs]
+        self._output_shapes = [entry_sizes(tensor.shape) for tensor in graph.outputs]
+        layers = Network.of(graph).fused(inference=True)
+        steps = _in_rows(layers, layers.shapes([tensor.shape for tensor in graph.inputs]), self.batch_size)
+        self._network = Network(steps, layers.inputs, layers.outputs)
+        #: What takes the only input and gives the only output, if it is one thing.
+        self._whole = steps[0].operation if [(step.inputs, (step.output,)) for step in steps] == [(layers.inputs, layers.outputs)] else None
         self._settings = _settings()
 
     @property
@@ -116,7 +111,7 @@ class InferenceSession:
             raise ValueError(f"x must have the same number of entries for every input, got {[len(each) for each in xs]}")
         ys = self.empty(len(xs[0]))
         self.run_into(xs, ys)
-        return ys[0] if len(ys) == 1 else ys
+        return one_or_list(ys)
 
     @staticmethod
     def _checked(x: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
@@ -130,18 +125,13 @@ class InferenceSession:
 
     def run_into(self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> None:
         """Write the outputs for `xs` (N, ...) to `ys` (N, ...), all float32, in C order and of the model's shapes."""
-        if len(self._parts) == 1 and len(xs) == len(ys) == 1 and self._parts[0].output == self._outputs[0]:
-            self._parts[0].run(xs[0], ys[0])
+        if isinstance(self._whole, _Kernels):
+            self._whole.run(xs[0], ys[0])
             return
         for start in range(0, len(xs[0]), self.batch_size):
             span = slice(start, start + self.batch_size)
-            values = {number: x[span] for number, x in zip(self._inputs, xs, strict=True)}
-            for part, done in zip(self._parts, self._done, strict=True):
-                values[part.output] = part.infer(values)
-                for number in done:
-                    del values[number]
-            for y, number in zip(ys, self._outputs, strict=True):
-                np.copyto(y[span], values[number])
+            for y, output in zip(ys, self._network.infer([x[span] for x in xs]), strict=True):
+                np.copyto(y[span], output)
 
 
 def _settings() -> tuple[str, int]:
@@ -158,15 +148,17 @@ def check_shape(inputs: np.ndarray, wanted: tuple[int | None, ...]) -> np.ndarra
     return inputs
 
 
-class _Kernels:
-    """Steps one after the other that are kernels alone, and so one call into C."""
+class _Kernels(Layer):
+    """Layers one after the other that are kernels alone, and so one call into C."""
 
-    def __init__(self, steps: Sequence[Step], kernels: Sequence[KernelStep], shapes: Mapping[int, Shape], batch_size: int) -> None:
-        self.inputs, self.output = steps[0].inputs, steps[-1].output
+    def __init__(
+        self, layers: Sequence[Layer], kernels: Sequence[KernelStep], input_shape: Shape, output_shape: Shape, batch_size: int
+    ) -> None:
+        super().__init__()
         self._steps = [kernel[:-1] for kernel in kernels]
-        self._weights = [kernel.weights for kernel in kernels if kernel.weights is not None]
-        self._layers = [layer for step in steps for layer in step.layers if layer.weights]
-        self._input_shape, self._output_shape = _sizes(shapes[self.inputs[0]]), _sizes(shapes[self.output])
+        self._sources = [kernel.weights for kernel in kernels if kernel.weights is not None]
+        self._layers = [layer for layer in layers if layer.weights]
+        self._input_shape, self._output_shape = entry_sizes(input_shape), entry_sizes(output_shape)
         self._batch_size = batch_size
         #: Sessions that nobody runs: a list's `pop` and `append` are atomic, so no two threads have the same one.
         self._idle = [_core.Session(self._steps, batch_size)]
@@ -190,67 +182,48 @@ class _Kernels:
             version += layer.version
         prepared = self._prepared
         if prepared is None or prepared[0] != version:
-            weights = [(each["kernel"], each.get("bias")) for each in self._weights]
+            weights = [(each["kernel"], each.get("bias")) for each in self._sources]
             prepared = self._prepared = version, session.prepare(weights)
         return prepared[1]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: it makes sessions of its own."""
-        return self.__dict__ | {"_idle": [], "_prepared": None}
+        return super().__getstate__() | {"_idle": [], "_prepared": None}
 
-    def infer(self, values: Mapping[int, np.ndarray]) -> np.ndarray:
-        """Return the output for the values by number."""
-        x = InferenceSession._checked(values[self.inputs[0]], self._input_shape)  # a layer of one's own may have made it
+    def infer(self, x: np.ndarray) -> np.ndarray:
+        """Return the output for `x`."""
+        x = InferenceSession._checked(x, self._input_shape)  # a layer of one's own may have made it
         y = np.empty((len(x), *self._output_shape), np.float32)
         self.run(x, y)
         return y
 
 
-class _Infer:
-    """A step that is not kernels alone."""
-
-    def __init__(self, step: Step) -> None:
-        self._step = step
-        self.inputs, self.output = step.inputs, step.output
-
-    def infer(self, values: Mapping[int, np.ndarray]) -> np.ndarray:
-        """Return the output for the values by number."""
-        return self._step.operation.infer(self._step.x_of(values))
-
-    def run(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Write the outputs for `x` to `y`."""
-        np.copyto(y, self._step.operation.infer(x))
-
-
-def _parts(network: Network, shapes: Mapping[int, Shape], batch_size: int) -> list[_Kernels | _Infer]:
-    """Cut a network into parts: as many steps in a row as there are kernels, or one step that is something else."""
-    uses = Counter(number for step in network.steps for number in step.inputs) + Counter(network.outputs)
-    parts: list[_Kernels | _Infer] = []
-    row: list[Step] = []  # not in any part yet, and the kernels that they are
+def _in_rows(network: Network, shapes: Mapping[int, Shape], batch_size: int) -> list[Step]:
+    """Return a network's steps, with those as one that are kernels in a row."""
+    uses = network.uses()
+    found: list[Step] = []
+    row: list[Step] = []  # not among them yet, and the kernels that they are
     kernels: list[KernelStep] = []
 
     def close() -> None:
         nonlocal row, kernels
         if kernels:
-            parts.append(_Kernels(row, kernels, shapes, batch_size))
+            layers = tuple(layer for step in row for layer in step.layers)
+            operation = _Kernels(layers, kernels, shapes[row[0].inputs[0]], shapes[row[-1].output], batch_size)
+            found.append(Step(operation, layers, row[0].inputs, row[-1].output))
         else:  # where steps only change shapes, as they are
-            parts.extend(map(_Infer, row))
+            found.extend(row)
         row, kernels = [], []
 
     for step in network.steps:
         if row and not (step.inputs == (row[-1].output,) and uses[row[-1].output] == 1):
             close()
-        found = None if step.operation.takes_many else step.operation.kernel_steps(example(shapes[step.inputs[0]]))
-        if found is None:
+        steps = None if step.operation.takes_many else step.operation.kernel_steps(example(shapes[step.inputs[0]]))
+        if steps is None:
             close()
-            parts.append(_Infer(step))
+            found.append(step)
         else:
             row.append(step)
-            kernels += found
+            kernels += steps
     close()
-    return parts
-
-
-def _sizes(shape: Shape) -> tuple[int, ...]:
-    """The sizes of one entry of a batch of `shape`."""
-    return tuple(size or 0 for size in shape[1:])
+    return found

@@ -239,11 +239,11 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
 class _Scaling(VarianceScaling):
     """Variance scaling under a name of its own, with these arguments."""
 
-    _arguments: tuple[float, str, str] = (1.0, "fan_in", "truncated_normal")
+    _scaling: tuple[float, str, str] = (1.0, "fan_in", "truncated_normal")
     _not_configured = frozenset({"scale", "mode", "distribution"})
 
     def __init__(self, seed: int | None = None) -> None:
-        super().__init__(*self._arguments, seed=seed)
+        super().__init__(*self._scaling, seed=seed)
 
 
 class GlorotUniform(_Scaling):
@@ -266,7 +266,7 @@ class GlorotUniform(_Scaling):
     ((3, 3, 1, 32), True)
     """
 
-    _arguments = (1.0, "fan_avg", "uniform")
+    _scaling = (1.0, "fan_avg", "uniform")
 
 
 class GlorotNormal(_Scaling):
@@ -284,7 +284,7 @@ class GlorotNormal(_Scaling):
     (6, 64)
     """
 
-    _arguments = (1.0, "fan_avg", "truncated_normal")
+    _scaling = (1.0, "fan_avg", "truncated_normal")
 
 
 class HeUniform(_Scaling):
@@ -306,7 +306,7 @@ class HeUniform(_Scaling):
     True
     """
 
-    _arguments = (2.0, "fan_in", "uniform")
+    _scaling = (2.0, "fan_in", "uniform")
 
 
 class HeNormal(_Scaling):
@@ -324,7 +324,7 @@ class HeNormal(_Scaling):
     (6, 64)
     """
 
-    _arguments = (2.0, "fan_in", "truncated_normal")
+    _scaling = (2.0, "fan_in", "truncated_normal")
 
 
 class LecunUniform(_Scaling):
@@ -346,7 +346,7 @@ class LecunUniform(_Scaling):
     True
     """
 
-    _arguments = (1.0, "fan_in", "uniform")
+    _scaling = (1.0, "fan_in", "uniform")
 
 
 class LecunNormal(_Scaling):
@@ -364,24 +364,10 @@ class LecunNormal(_Scaling):
     (6, 64)
     """
 
-    _arguments = (1.0, "fan_in", "truncated_normal")
+    _scaling = (1.0, "fan_in", "truncated_normal")
 
 
-_CLASSES = _registry.table(
-    Zeros,
-    Ones,
-    Constant,
-    RandomUniform,
-    RandomNormal,
-    TruncatedNormal,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-)
+_CLASSES = _registry.table(*_registry.defined(__name__, Initializer))
 
 
 def get(identifier: Any) -> Initializer:

@@ -102,6 +102,18 @@ class _Crossentropy(Loss):
         return self.from_config(self.get_config() | {"from_logits": True})
 
 
+class _Smoothed(_Crossentropy):
+    """A cross-entropy with targets that may be moved towards what is said by none of them."""
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        super().__init__(from_logits)
+        self.label_smoothing = _registry.real(label_smoothing, "label_smoothing", 0, 1)
+
+    def _smooth(self, targets: np.ndarray, towards: float) -> np.ndarray:
+        share = self.label_smoothing
+        return targets * (1 - share) + share * towards if share else targets
+
+
 class SparseCategoricalCrossentropy(_Crossentropy):
     """Cross-entropy, with the number of the true class as the target.
 
@@ -151,7 +163,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         return _mean(losses), gradient
 
 
-class CategoricalCrossentropy(_Crossentropy):
+class CategoricalCrossentropy(_Smoothed):
     """Cross-entropy, with a probability for each class as the target ("one-hot", or softer).
 
     Parameters
@@ -173,13 +185,9 @@ class CategoricalCrossentropy(_Crossentropy):
     1.1769
     """
 
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        super().__init__(from_logits)
-        self.label_smoothing = _registry.real(label_smoothing, "label_smoothing", 0, 1)
-
     def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses, and their derivatives."""
-        targets = _smooth(y_true, self.label_smoothing, 1 / y_pred.shape[-1])
+        targets = self._smooth(y_true, 1 / y_pred.shape[-1])
         if self.from_logits:
             shifted = y_pred - y_pred.max(axis=-1, keepdims=True)
             logarithms = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -194,7 +202,7 @@ class CategoricalCrossentropy(_Crossentropy):
         return -np.sum(targets * logarithms, axis=-1), slopes
 
 
-class BinaryCrossentropy(_Crossentropy):
+class BinaryCrossentropy(_Smoothed):
     """Cross-entropy of outputs that are each a question of their own, with 0 or 1 as the target, or a probability.
 
     Parameters
@@ -218,13 +226,9 @@ class BinaryCrossentropy(_Crossentropy):
 
     _activation = "sigmoid"
 
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        super().__init__(from_logits)
-        self.label_smoothing = _registry.real(label_smoothing, "label_smoothing", 0, 1)
-
     def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses, and their derivatives."""
-        targets = _smooth(y_true, self.label_smoothing, 0.5)
+        targets = self._smooth(y_true, 0.5)
         if self.from_logits:
             small = np.exp(-np.abs(y_pred))
             losses = np.maximum(y_pred, 0) - y_pred * targets + np.log1p(small)
@@ -314,28 +318,14 @@ def _over_outputs(losses: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, n
     return losses.mean(axis=-1), slopes / losses.shape[-1]
 
 
-def _smooth(targets: np.ndarray, share: float, towards: float) -> np.ndarray:
-    """Return `targets` with that `share` of the way to `towards` gone."""
-    return targets * (1 - share) + share * towards if share else targets
-
-
 def _clip(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities kept from 0 and 1, and where they needed no keeping (elsewhere the gradient is 0)."""
     clipped = np.clip(probabilities, EPSILON, 1 - EPSILON)
     return clipped, clipped == probabilities
 
 
-_CLASSES = _registry.table(
-    SparseCategoricalCrossentropy,
-    CategoricalCrossentropy,
-    BinaryCrossentropy,
-    MeanSquaredError,
-    MeanAbsoluteError,
-    Huber,
-    bce=BinaryCrossentropy,
-    mse=MeanSquaredError,
-    mae=MeanAbsoluteError,
-)
+_ALIASES = {"bce": BinaryCrossentropy, "mse": MeanSquaredError, "mae": MeanAbsoluteError}
+_CLASSES = _registry.table(*_registry.defined(__name__, Loss), **_ALIASES)
 
 
 def get(identifier: Any) -> Loss:

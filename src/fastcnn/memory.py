@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastcnn import random
 from fastcnn.flat_weights import FlatWeights
-from fastcnn.graph import Shape
-from fastcnn.network import Operation, Step, WatchedOperation
+from fastcnn.graph import entry_sizes
+from fastcnn.layers.base import Layer
+from fastcnn.network import Step, WatchedOperation
 from fastcnn.ops import _images
 from fastcnn.ops._images import SMALL_BYTES
 from fastcnn.random import Draws
@@ -66,16 +68,13 @@ class _Ledger:
             while isinstance(owner.base, np.ndarray):
                 owner = owner.base
             if id(owner) not in self._alive:
-                self._alive[id(owner)] = weakref.ref(owner, self._remover(id(owner), self._count))
+                self._alive[id(owner)] = weakref.ref(owner, partial(self._leave, id(owner), self._count))
                 self.events.append((self._count, owner.nbytes))
                 self._count += 1
 
-    def _remover(self, key: int, number: int) -> Callable[[Any], None]:
-        def remove(_: Any) -> None:
-            del self._alive[key]
-            self.events.append((number, None))
-
-        return remove
+    def _leave(self, key: int, number: int, _: Any) -> None:
+        del self._alive[key]
+        self.events.append((number, None))
 
 
 class _Buffers:
@@ -116,7 +115,7 @@ def _arrays(found: Any) -> Iterator[np.ndarray]:
 class _Noted(WatchedOperation):
     """The operation of a step, whose arrays go into a ledger."""
 
-    def __init__(self, operation: Operation, ledger: _Ledger) -> None:
+    def __init__(self, operation: Layer, ledger: _Ledger) -> None:
         super().__init__(operation)
         self._ledger = ledger
 
@@ -139,7 +138,7 @@ def _events(compiled: Compiled, flat: FlatWeights, batch_size: int) -> list[tupl
         return _Noted(step.operation, ledger)
 
     network = compiled.objective.network.watched(note)
-    xs = [np.zeros((batch_size, *_sizes(shape)), np.float32) for shape in compiled.input_shapes]
+    xs = [np.zeros((batch_size, *entry_sizes(shape)), np.float32) for shape in compiled.input_shapes]
     ledger.enter(xs)
     _images.watchers.append(ledger.enter)
     try:
@@ -175,7 +174,3 @@ def memory_plan(compiled: Compiled, flat: FlatWeights, optimizer: Optimizer, bat
         optimizer=sum(slot.nbytes for slot in optimizer.slots.values()),
         activations=buffers.peak,
     )
-
-
-def _sizes(shape: Shape) -> list[int]:
-    return [size or 0 for size in shape[1:]]

@@ -5,50 +5,22 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastcnn.graph import Graph, Shape, Tensor
-from fastcnn.layers import folded
+from fastcnn.layers import fused
 from fastcnn.layers.activated import ActivatedLayer
 from fastcnn.layers.base import Gradients, Layer
-from fastcnn.layers.fused import PooledConv2D
 from fastcnn.layers.input import InputLayer
-from fastcnn.ops import steps
 from fastcnn.random import Draws
-
-
-class Operation(Protocol):
-    """What a step computes: a layer, or some that run as one. See `Layer` for what the methods do."""
-
-    @property
-    def takes_many(self) -> bool:
-        """Whether x and dx are several arrays, in a tuple."""
-
-    def compute_output_shape(self, input_shape: Any, /) -> Any:
-        """Return the output's shape for an input's."""
-
-    def kernel_steps(self, x: np.ndarray, /) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `infer` is, if it is only that."""
-
-    def algorithm(self, input_shape: tuple[int, ...], /) -> str:
-        """Return the name of the way in which inputs of `input_shape` are worked on."""
-
-    def infer(self, x: Any, /) -> np.ndarray:
-        """Return the output in inference."""
-
-    def forward(self, x: Any, training: Draws | None = None, /) -> tuple[np.ndarray, Any]:
-        """Return the output, and what `backward` needs to know."""
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool, out: Gradients) -> tuple[Any, Gradients]:
-        """Return dx, if wanted, and the gradients of the trainable weights."""
 
 
 class WatchedOperation:
     """Stands in for an operation, for those who want to see what passes through it: a subclass has methods of its own in place of some."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Layer) -> None:
         self._operation = operation
 
     def __getattr__(self, name: str) -> Any:
@@ -59,7 +31,8 @@ class WatchedOperation:
 class Step(NamedTuple):
     """One step: values are numbered, those of the network's inputs first."""
 
-    operation: Operation
+    #: What is computed: a layer, or one that does what some do in a row.
+    operation: Layer
     #: The layers that the operation is; weights are those of the first.
     layers: tuple[Layer, ...]
     inputs: tuple[int, ...]
@@ -107,15 +80,34 @@ class Network:
         inputs = [next(counter) for _ in graph.inputs]
         return cls(found, inputs, _expand(graph, inputs, found, counter))
 
+    def uses(self) -> Counter[int]:
+        """Return how often each value is wanted, by steps and as an output."""
+        return Counter(number for step in self.steps for number in step.inputs) + Counter(self.outputs)
+
     def fused(self, inference: bool = False) -> Network:
         """Return the network with those steps as one that can run as one.
 
         What is only for `inference` changes roundings: the weights of a convolution and of the batch normalization behind it become one.
         """
-        steps = self.steps
-        for merge in (folded.normalized, folded.activated, PooledConv2D.of) if inference else (PooledConv2D.of,):
-            steps = _merged(steps, self.outputs, merge)
-        return Network(steps, self.inputs, self.outputs)
+        network = self
+        for merge in (fused.normalized, fused.activated, fused.PooledConv2D.of) if inference else (fused.PooledConv2D.of,):
+            network = network._merged(merge)
+        return network
+
+    def _merged(self, merge: Callable[[Any, Any], Layer | None]) -> Network:
+        """Return the network with those two steps as one of which `merge` makes one: the second stands where the two do."""
+        uses, makers = self.uses(), {step.output: step for step in self.steps}
+        merged: dict[int, Step] = {}
+        gone: set[int] = set()
+        for step in self.steps:
+            first = makers.get(step.inputs[0])
+            if first is None or len(step.inputs) != 1 or uses[first.output] != 1 or first.output in gone:
+                continue
+            pair = merge(first.operation, step.operation)
+            if pair is not None:
+                gone.add(first.output)
+                merged[step.output] = Step(pair, first.layers + step.layers, first.inputs, step.output)
+        return Network([merged.get(step.output, step) for step in self.steps if step.output not in gone], self.inputs, self.outputs)
 
     def watched(self, watch: Callable[[Step], Any]) -> Network:
         """Return the network with what `watch` makes of each step in place of its operation."""
@@ -124,8 +116,7 @@ class Network:
 
     def split(self) -> tuple[Network, Network]:
         """Return the preprocessing that the network begins with, in a row, and the rest: one after the other, they are the network."""
-        uses = Counter(number for step in self.steps for number in step.inputs) + Counter(self.outputs)
-        count, number = 0, self.inputs[0]
+        uses, count, number = self.uses(), 0, self.inputs[0]
         for step in self.steps if len(self.inputs) == 1 else ():
             if not step.layers[0].preprocessing or step.inputs != (number,) or uses[number] != 1:
                 break
@@ -146,11 +137,10 @@ class Network:
         steps = [step._replace(operation=bare) if step.output == number else step for step in self.steps]
         return Network(steps, self.inputs, self.outputs)
 
-    def _maker(self, position: int) -> Operation | None:
+    def _maker(self, position: int) -> Layer | None:
         """Return what makes the output at `position`, if it is for nothing else."""
         number = self.outputs[position]
-        uses = sum(step.inputs.count(number) for step in self.steps) + self.outputs.count(number)
-        return next((step.operation for step in self.steps if step.output == number and uses == 1), None)
+        return next((step.operation for step in self.steps if step.output == number and self.uses()[number] == 1), None)
 
     def infer(self, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for the inputs `xs` in inference."""
@@ -186,15 +176,26 @@ class Network:
         if self._turns is None or self._turns[0] is not views:
             self._turns = views, self._plan_turns(views)
         turns = self._turns[1]
-        gradients = _Sums()
+        gradients: dict[int, np.ndarray] = {}
+        own: set[int] = set()  # the gradients that are sums: an array that came from elsewhere is never written to
+
+        def add(number: int, gradient: np.ndarray) -> None:
+            if number in own:
+                gradients[number] += gradient
+            elif number in gradients:
+                gradients[number] = gradients[number] + gradient
+                own.add(number)
+            else:
+                gradients[number] = gradient
+
         for number, output_gradient in zip(self.outputs, dys, strict=True):
             if output_gradient is not None:
-                gradients.add(number, output_gradient)
+                add(number, output_gradient)
         written: set[Layer] = set()
         while caches:
             cache = caches.pop()
             step, places, wanted, inputs = turns[len(caches)]
-            dy = gradients.take(step.output)
+            dy = gradients.pop(step.output, None)
             if dy is None or not wanted:
                 continue
             layer = step.layers[0]
@@ -207,7 +208,7 @@ class Network:
                 for position, number in inputs:
                     part = dx[position] if step.operation.takes_many else dx
                     if part is not None:
-                        gradients.add(number, part)
+                        add(number, part)
         for layer in views.keys() - written:  # its outputs lead to no loss
             _write((), views[layer], False)
 
@@ -242,33 +243,15 @@ class _Turn(NamedTuple):
 
 def _write(gradients: Gradients, places: Gradients, again: bool) -> None:
     """Bring a layer's gradients, or none, to their places; add them, if there are some from elsewhere already."""
-    for place, value in zip(places, gradients, strict=False):
-        if again:
+    if again:
+        for place, value in zip(places, gradients, strict=False):
             place += value
-        elif value is not place:
+        return
+    for place, value in zip(places, gradients, strict=False):
+        if value is not place:
             np.copyto(place, value)
-    for place in places[len(gradients) :] if not again else ():  # of a layer that was frozen after all
+    for place in places[len(gradients) :]:  # of a layer that was frozen after all
         place.fill(0)
-
-
-class _Sums:
-    """Gradients that several steps add to: an array that came from elsewhere is never written to."""
-
-    def __init__(self) -> None:
-        self._sums: dict[int, np.ndarray] = {}
-        self._own: set[int] = set()
-
-    def add(self, number: int, gradient: np.ndarray) -> None:
-        if number not in self._sums:
-            self._sums[number] = gradient
-        elif number in self._own:
-            self._sums[number] += gradient
-        else:
-            self._sums[number] = self._sums[number] + gradient
-            self._own.add(number)
-
-    def take(self, number: int) -> np.ndarray | None:
-        return self._sums.pop(number, None)
 
 
 def _expand(graph: Graph, inputs: Sequence[int], found: list[Step], counter: Iterator[int]) -> list[int]:
@@ -285,20 +268,3 @@ def _expand(graph: Graph, inputs: Sequence[int], found: list[Step], counter: Ite
             found.append(Step(node.layer, (node.layer,), tuple(sources), outputs[0]))
         numbers.update(zip(node.outputs, outputs, strict=True))
     return [numbers[tensor] for tensor in graph.outputs]
-
-
-def _merged(found: Sequence[Step], outputs: Sequence[int], merge: Callable[[Any, Any], Operation | None]) -> list[Step]:
-    """Return the steps, with those two as one of which `merge` makes one: the second stands where the two do."""
-    uses = Counter(number for step in found for number in step.inputs) + Counter(outputs)
-    makers = {step.output: step for step in found}
-    merged: dict[int, Step] = {}
-    gone: set[int] = set()
-    for step in found:
-        first = makers.get(step.inputs[0])
-        if first is None or len(step.inputs) != 1 or uses[first.output] != 1 or first.output in gone:
-            continue
-        pair = merge(first.operation, step.operation)
-        if pair is not None:
-            gone.add(first.output)
-            merged[step.output] = Step(pair, first.layers + step.layers, first.inputs, step.output)
-    return [merged.get(step.output, step) for step in found if step.output not in gone]

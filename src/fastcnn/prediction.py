@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _validate
-from fastcnn.graph import Graph
+from fastcnn.graph import Graph, one_or_list
 from fastcnn.inference import InferenceSession, check_shape
 from fastcnn.layers.base import Layer
 from fastcnn.progress import Progress, check_verbose
@@ -31,14 +31,16 @@ class Predictor(Layer):
 
     def _built_graph(self) -> Graph:
         """Return what the layers are, once they have weights."""
-        raise NotImplementedError
+        if self.graph is None:
+            raise ValueError("the model must be built first: begin with an Input, call build(input_shape), or fit")
+        return self.graph
 
     def _build_for(self, x: Any) -> None:
         """Make the weights, if there are none yet, for inputs like `x`."""
 
     def _check_inputs(self, x: Any) -> tuple[np.ndarray, ...]:
         """Return `x`, an array or one for each input, as arrays of the model's input shapes."""
-        if not isinstance(x, Mapping | list | tuple) or not self._has_several_inputs():
+        if not isinstance(x, Mapping | list | tuple) or not self.takes_many:
             x = next(iter(x.values())) if isinstance(x, Mapping) and len(x) == 1 else x
             x = x[0] if isinstance(x, list | tuple) and len(x) == 1 and isinstance(x[0], np.ndarray) and x[0].ndim == self._rank() else x
             first = _validate.array(x, "x", range(1, 33))
@@ -52,9 +54,6 @@ class Predictor(Layer):
         if len({len(array) for array in arrays}) > 1:
             raise ValueError(f"x must have the same number of entries for every input, got {[len(array) for array in arrays]}")
         return arrays
-
-    def _has_several_inputs(self) -> bool:
-        return False
 
     def _rank(self) -> int | None:
         """Return the number of axes of a batch of inputs, where it is known."""
@@ -83,11 +82,12 @@ class Predictor(Layer):
         session = self._inference_session(min(size, len(xs[0])))
         outputs = session.empty(len(xs[0]))
         with Progress("Prediction", len(xs[0]), verbose) as progress:
-            for span in _spans(len(xs[0]), size):
+            for start in range(0, len(xs[0]), size):
+                span = slice(start, start + size)
                 session.run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
                 progress.advance(len(outputs[0][span]))
             progress.finish({})
-        return outputs[0] if len(outputs) == 1 else outputs
+        return one_or_list(outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for the inputs `x`, all at once."""
@@ -163,9 +163,3 @@ class Predictor(Layer):
         from fastcnn.teaching import explorer
 
         explorer.explain(self, x, path)
-
-
-def _spans(count: int, size: int) -> Iterator[slice]:
-    """Cut `count` entries into spans of `size`."""
-    for start in range(0, count, size):
-        yield slice(start, start + size)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastcnn import _core
 from fastcnn.flat_weights import FlatWeights
-from fastcnn.graph import Graph
+from fastcnn.graph import Graph, entry_sizes
 from fastcnn.layers.base import Layer
 from fastcnn.layers.conv import Conv2DTranspose
 from fastcnn.network import Network, Step, WatchedOperation
@@ -176,7 +176,7 @@ class _Watched(WatchedOperation):
 
 def _before_pooling(layers: Sequence[Layer], shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of the first layer's output, whole, whatever the layers after it need of it."""
-    return (shape[0], *(size or 0 for size in layers[0].compute_output_shape((None, *shape[1:]))[1:]))
+    return (shape[0], *entry_sizes(layers[0].compute_output_shape((None, *shape[1:]))))
 
 
 def _timed(run: Callable[[], Any]) -> tuple[Any, float]:

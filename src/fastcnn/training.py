@@ -17,6 +17,7 @@ from fastcnn.callbacks import Callback, CallbackList, History
 from fastcnn.compiled import Compiled, as_list, check_weights
 from fastcnn.feeding import Batch, Source
 from fastcnn.flat_weights import FlatWeights, penalties
+from fastcnn.graph import one_or_list
 from fastcnn.objective import Result
 from fastcnn.prediction import Predictor
 from fastcnn.progress import Progress, check_verbose
@@ -446,5 +447,4 @@ def _check_metrics(metrics: Any, name: str) -> None:
 
 
 def _results(logs: Logs, return_dict: bool) -> Any:
-    values = list(logs.values())
-    return logs if return_dict else values if len(values) > 1 else values[0]
+    return logs if return_dict else one_or_list(list(logs.values()))

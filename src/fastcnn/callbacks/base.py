@@ -27,6 +27,8 @@ class Callback:
     params: Mapping[str, Any] = {}
     #: Whether the callback hears of something after the others: what it writes down has their state, too.
     runs_last = False
+    #: The attributes, plain values and arrays, that a training which is resumed goes on with.
+    _resumed: tuple[str, ...] = ()
 
     def set_model(self, model: Any) -> None:
         """Keep the model that `fit` is about to train."""
@@ -56,10 +58,12 @@ class Callback:
 
     def get_state(self) -> dict[str, Any]:
         """Return, in plain values and arrays, what the callback must know to go on in another process."""
-        return {}
+        return {name: getattr(self, name) for name in self._resumed}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on where `get_state` was."""
+        for name in self._resumed:
+            setattr(self, name, type(getattr(self, name))(state[name]))
 
 
 class CallbackList:
@@ -124,6 +128,8 @@ class History(Callback):
     {'loss': [0.5]}
     """
 
+    _resumed = ("history", "epoch")
+
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
@@ -133,12 +139,3 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the epochs so far."""
-        return {"history": self.history, "epoch": self.epoch}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on after the epochs of `state`."""
-        self.history = {name: list(values) for name, values in state["history"].items()}
-        self.epoch = list(state["epoch"])

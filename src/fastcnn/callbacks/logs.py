@@ -122,14 +122,7 @@ class LambdaCallback(Callback):
         on_train_batch_begin: Callable[[int, Logs | None], Any] | None = None,
         on_train_batch_end: Callable[[int, Logs | None], Any] | None = None,
     ) -> None:
-        given = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-        }
+        given = {name: function for name, function in locals().items() if name.startswith("on_")}
         for name, function in given.items():
             if not (function is None or callable(function)):
                 raise TypeError(f"{name} must be a function, got {function!r}")

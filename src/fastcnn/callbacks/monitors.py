@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from fastcnn.io import model_file
 
 class _Monitor(Callback):
     """A callback that watches a loss or a metric, and knows the best so far."""
+
+    _resumed: tuple[str, ...] = ("best",)
 
     def __init__(self, monitor: str, mode: str, min_delta: float, best: float | None = None) -> None:
         self.monitor = monitor
@@ -36,14 +37,6 @@ class _Monitor(Callback):
 
     def _is_better(self, value: float, than: float) -> bool:
         return self._sign * value < self._sign * than - self.min_delta
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the best so far."""
-        return {"best": self.best}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from the best of `state`."""
-        self.best = float(state["best"])
 
 
 class EarlyStopping(_Monitor):
@@ -72,6 +65,8 @@ class EarlyStopping(_Monitor):
     >>> EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True).patience
     3
     """
+
+    _resumed = ("best", "wait", "best_epoch", "best_weights")
 
     def __init__(
         self,
@@ -122,15 +117,6 @@ class EarlyStopping(_Monitor):
         if self.best_weights:
             self.model.set_weights(self.best_weights)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return how long it has waited, and the best weights."""
-        return super().get_state() | {"wait": self.wait, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on as from `state`."""
-        super().set_state(state)
-        self.wait, self.best_epoch, self.best_weights = int(state["wait"]), int(state["best_epoch"]), list(state["best_weights"])
-
 
 class ReduceLROnPlateau(_Monitor):
     """Make the learning rate smaller when a loss or a metric has not become better for some epochs.
@@ -159,6 +145,8 @@ class ReduceLROnPlateau(_Monitor):
     >>> ReduceLROnPlateau(factor=0.2, patience=5, min_lr=1e-5).factor
     0.2
     """
+
+    _resumed = ("best", "wait", "cooldown_counter")
 
     def __init__(
         self,
@@ -204,15 +192,6 @@ class ReduceLROnPlateau(_Monitor):
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: the learning rate is {self.model.optimizer.learning_rate:g} from now on")
 
-    def get_state(self) -> dict[str, Any]:
-        """Return how long it has waited."""
-        return super().get_state() | {"wait": self.wait, "cooldown_counter": self.cooldown_counter}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on as from `state`."""
-        super().set_state(state)
-        self.wait, self.cooldown_counter = int(state["wait"]), int(state["cooldown_counter"])
-
 
 class ModelCheckpoint(_Monitor):
     """Save the model as it is trained: all that `fit(resume_from=...)` needs to go on as if it had never stopped.
@@ -246,6 +225,7 @@ class ModelCheckpoint(_Monitor):
     """
 
     runs_last = True
+    _resumed = ("best", "steps")
 
     def __init__(
         self,
@@ -264,7 +244,7 @@ class ModelCheckpoint(_Monitor):
         self.save_best_only = _validate.boolean(save_best_only, "save_best_only")
         self.save_weights_only = _validate.boolean(save_weights_only, "save_weights_only")
         self.save_freq = save_freq if save_freq == "epoch" else _validate.integer(save_freq, "save_freq", 1)
-        self._epoch = self._steps = 0
+        self._epoch = self.steps = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Refuse a path that cannot be written to before anything is trained."""
@@ -276,8 +256,8 @@ class ModelCheckpoint(_Monitor):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Save, if it is time."""
-        self._steps += 1
-        if isinstance(self.save_freq, int) and self._steps % self.save_freq == 0:
+        self.steps += 1
+        if isinstance(self.save_freq, int) and self.steps % self.save_freq == 0:
             self._save(self._epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -299,15 +279,6 @@ class ModelCheckpoint(_Monitor):
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved to {path}")
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the best so far, and the steps."""
-        return super().get_state() | {"steps": self._steps}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on as from `state`."""
-        super().set_state(state)
-        self._steps = int(state["steps"])
 
 
 class LearningRateScheduler(Callback):

@@ -125,7 +125,8 @@ class Softmax(_Settled):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`, which must have the axis."""
-        own_axis(self.axis, input_shape)
+        if not -len(input_shape) <= self.axis < len(input_shape):
+            raise ValueError(f"axis must be one of the input's, got {self.axis} for shape {input_shape}")
         return input_shape
 
 
@@ -191,10 +192,3 @@ class PReLU(Layer):
         shared = tuple(axis for axis, size in enumerate((1, *alpha.shape)) if size == 1)
         gradient = slopes.sum(axis=shared, keepdims=True)[0]
         return (np.where(cache > 0, dy, np.where(cache == 0, np.zeros((), dy.dtype), alpha * dy)) if input_grad else None), (gradient,)
-
-
-def own_axis(axis: int, input_shape: Shape) -> int:
-    """Return `axis` counted from the front, if the input has it."""
-    if not -len(input_shape) <= axis < len(input_shape):
-        raise ValueError(f"axis must be one of the input's, got {axis} for shape {input_shape}")
-    return axis % len(input_shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcnn import _registry, _validate
 from fastcnn.graph import Shape
-from fastcnn.layers.base import Gradients, ImageLayer, known
+from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.layers.preprocessing import floating
 from fastcnn.layers.resampling import FILL_MODES, INTERPOLATIONS, Resampling
 from fastcnn.random import Draws
@@ -29,11 +29,6 @@ class Augmentation(ImageLayer):
     def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = None if seed is None else _validate.integer(seed, "seed", 0, 2**64 - 1)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
-        known(input_shape, "N H W C", self.name)
-        return input_shape
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the images, changed in training, and what `backward` needs to know."""
@@ -207,8 +202,7 @@ class _Recoloured(Augmentation):
 
     def __init__(self, *, value_range: Sequence[float] = (0, 255), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(value_range, list | tuple):
-            raise TypeError(f"value_range must be a pair of numbers, got {value_range!r} of type {type(value_range).__name__}")
+        _validate.instance(value_range, list | tuple, "value_range", "a pair of numbers")
         self.value_range = _range(value_range, "value_range", -np.inf, np.inf)
 
     def _clipped(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -310,7 +304,7 @@ class RandomCrop(Augmentation):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, height, width, C)."""
-        return (None, self.height, self.width, known(input_shape, "N H W C", self.name)[-1])
+        return (None, self.height, self.width, self._image_sizes(input_shape)[-1])
 
     def _inferred(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
         _, height, width, _ = x.shape

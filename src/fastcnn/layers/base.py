@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _room, _validate, random
-from fastcnn.graph import Graph, Node, Shape, Tensor
+from fastcnn.graph import Graph, Node, Shape, Tensor, entry_sizes, one_or_list
 from fastcnn.initializers import Initializer
 from fastcnn.ops import steps
 from fastcnn.random import Draws
@@ -78,8 +78,7 @@ class Layer(_registry.Configurable):
     graph: Graph | None = None
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, input_shape: Sequence[int] | None = None) -> None:
-        if not (name is None or isinstance(name, str)):
-            raise TypeError(f"name must be a string, got {name!r} of type {type(name).__name__}")
+        _validate.instance(name, str | None, "name", "a string")
         if name is not None and (not name or "/" in name):
             raise ValueError(f"name must not be empty and not hold '/', got {name!r}")
         self.name = name or _registry.snake_case(type(self).__name__)
@@ -177,7 +176,7 @@ class Layer(_registry.Configurable):
         self.build(input_shape)
         node = Node(self, tensors, self._output_shapes(input_shape))
         self.nodes.append(node)
-        return node.outputs[0] if len(node.outputs) == 1 else list(node.outputs)
+        return one_or_list(node.outputs)
 
     def _output_shapes(self, input_shape: Any) -> list[Shape]:
         return [self.compute_output_shape(input_shape)]
@@ -193,14 +192,12 @@ class Layer(_registry.Configurable):
     @property
     def input(self) -> Any:
         """The tensor, or the list of tensors, that the layer was first called with."""
-        inputs = self._first_node().inputs
-        return inputs[0] if len(inputs) == 1 else list(inputs)
+        return one_or_list(self._first_node().inputs)
 
     @property
     def output(self) -> Any:
         """The tensor, or the list of tensors, that the layer gave when it was first called."""
-        outputs = self._first_node().outputs
-        return outputs[0] if len(outputs) == 1 else list(outputs)
+        return one_or_list(self._first_node().outputs)
 
     def _first_node(self) -> Node:
         if not self.nodes:
@@ -264,7 +261,7 @@ class Layer(_registry.Configurable):
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the weights, in order (a kernel, then its bias)."""
-        return [weight.copy() for weight in self._weights.values()]
+        return [weight.copy() for weight in self.weights.values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy `weights`, in the order and with the shapes of `get_weights`, into the layer: all of them or, on an error, none."""
@@ -276,7 +273,7 @@ class Layer(_registry.Configurable):
 
     def count_params(self) -> int:
         """Return the number of weights' elements."""
-        return sum(weight.size for weight in self._weights.values())
+        return sum(weight.size for weight in self.weights.values())
 
 
 class ImageLayer(Layer):
@@ -285,6 +282,18 @@ class ImageLayer(Layer):
     def __init__(self, *, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format: str = _validate.choice(data_format, "data_format of a layer", (None, "channels_last")) or "channels_last"
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return `input_shape`, which must be that of images."""
+        self._image_sizes(input_shape)
+        return input_shape
+
+    def _image_sizes(self, input_shape: Shape) -> tuple[int, int, int]:
+        """Return the H, W and C of inputs (N, H, W, C)."""
+        if len(input_shape) != 4 or None in input_shape[1:]:
+            raise ValueError(f"the input of {self.name!r} must have the axes (N, H, W, C), got shape {input_shape}")
+        _, height, width, channels = input_shape
+        return height or 0, width or 0, channels or 0
 
 
 def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
@@ -296,12 +305,4 @@ def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
 
 def example(shape: Shape) -> np.ndarray:
     """Return one input of `shape`, (1, ...), which takes no memory."""
-    return np.broadcast_to(np.float32(0), (1, *(size or 0 for size in shape[1:])))
-
-
-def known(input_shape: Shape, axes: str, layer: str) -> tuple[int, ...]:
-    """Return the sizes of `input_shape` after the batch, which `axes` names: "N H W C"."""
-    sizes = tuple(size for size in input_shape[1:] if size is not None)
-    if len(input_shape) != len(axes.split()) or len(sizes) != len(input_shape) - 1:
-        raise ValueError(f"the input of {layer!r} must have the axes ({', '.join(axes.split())}), got shape {input_shape}")
-    return sizes
+    return np.broadcast_to(np.float32(0), (1, *entry_sizes(shape)))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _validate, initializers, ops, regularizers
-from fastcnn.graph import Shape
-from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec, known
-from fastcnn.layers.weighted import BiasedLayer, KernelLayer
+from fastcnn.graph import Shape, entry_sizes
+from fastcnn.layers.activated import BiasedLayer, KernelLayer, LinearGradients
+from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec
 from fastcnn.ops import conv, steps
 from fastcnn.ops._images import NHWC
 from fastcnn.ops.conv import Conv2DShape, canonical_shape
@@ -43,12 +43,51 @@ class ConvLayer(ImageLayer, BiasedLayer):
         """The arguments that kernels call stride, padding and dilation."""
         return {"stride": self.strides, "padding": self.padding, "dilation": self.dilation_rate}
 
+
+class _GroupedConv(ConvLayer):
+    """A convolution that works in groups of channels: a subclass says in which."""
+
+    _fused = frozenset({"relu"})
+
+    def _grouped(self, kernel: np.ndarray, channels: int) -> tuple[np.ndarray, int]:
+        """Return the kernel as (KH, KW, channels of a group, filters), and the number of groups."""
+        raise NotImplementedError
+
     def shape(self, x: np.ndarray, kernel: np.ndarray, groups: int) -> Conv2DShape:
         """Return the shapes of the convolution of images `x`; they are worked out once for each batch size."""
         return canonical_shape(NHWC, x.shape, kernel.shape, groups, self.strides, self.dilation_rate, self.padding)
 
+    def algorithm(self, input_shape: tuple[int, ...]) -> str:
+        """Return the name of the algorithm of the convolution with the first kernel."""
+        w, groups = self._grouped(next(iter(self._weights.values())), input_shape[-1])
+        return ops.explain_conv(input_shape, w.shape, groups=groups, **self.geometry()).algorithm
 
-class Conv2D(ConvLayer, KernelLayer):
+    def convolve(self, x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None, activation: str | None = None) -> np.ndarray:
+        """Return the convolution with `kernel`, clamped where `activation` is "relu"."""
+        w, groups = self._grouped(kernel, x.shape[-1])
+        return conv.forward(self.shape(x, w, groups), x, w, bias, activation == "relu")
+
+    def convolve_backward(
+        self, dz: np.ndarray, x: np.ndarray, kernel: np.ndarray, input_grad: bool, out: Gradients = ()
+    ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+        """Return dx and the gradients of the kernel and the bias."""
+        w, groups = self._grouped(kernel, x.shape[-1])
+        if w is kernel:
+            return conv.backward(self.shape(x, w, groups), dz, x, w, input_grad, out)
+        places = (out[0].reshape(w.shape), *out[1:]) if out else ()
+        dx, dw, db = conv.backward(self.shape(x, w, groups), dz, x, w, input_grad, places)
+        return dx, out[0] if out else dw.reshape(kernel.shape), db
+
+    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
+        """Return the convolution, clamped where `activation` is "relu"."""
+        return self.convolve(x, self._weights["kernel"], self._weights.get("bias"), activation)
+
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
+        """Return dx and the gradients of the kernel and the bias."""
+        return self.convolve_backward(dz, x, self._weights["kernel"], input_grad, out)
+
+
+class Conv2D(_GroupedConv, KernelLayer):
     """Convolution with learnt filters (a cross-correlation: the filters are not flipped).
 
     Parameters
@@ -84,8 +123,6 @@ class Conv2D(ConvLayer, KernelLayer):
     (None, 26, 26, 32)
     """
 
-    _fused = frozenset({"relu"})
-
     def __init__(
         self,
         filters: int,
@@ -111,36 +148,25 @@ class Conv2D(ConvLayer, KernelLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
-        *size, channels = known(input_shape, "N H W C", self.name)
+        *size, channels = self._image_sizes(input_shape)
         if channels % self.groups:
             raise ValueError(f"groups must divide the input's channels, got {self.groups} groups and {channels} channels")
         return (None, *self._output_size(size), self.filters)
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        """Return (KH, KW, C // groups, filters)."""
-        return (*self.kernel_size, known(input_shape, "N H W C", self.name)[-1] // self.groups, self.filters)
+    def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the kernel, (KH, KW, C / groups, filters)."""
+        channels = self._image_sizes(input_shape)[-1]
+        return {"kernel": self._spec("kernel", *self.kernel_size, channels // self.groups, self.filters)}
 
-    def algorithm(self, input_shape: tuple[int, ...]) -> str:
-        """Return the name of the convolution's algorithm."""
-        return ops.explain_conv(input_shape, self._weights["kernel"].shape, groups=self.groups, **self.geometry()).algorithm
-
-    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
-        """Return the convolution, clamped where `activation` is "relu"."""
-        kernel = self._weights["kernel"]
-        return conv.forward(self.shape(x, kernel, self.groups), x, kernel, self._weights.get("bias"), activation == "relu")
+    def _grouped(self, kernel: np.ndarray, channels: int) -> tuple[np.ndarray, int]:
+        return kernel, self.groups
 
     def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
         """Return the convolution, if it has one group."""
         return (steps.conv2d(self.shape(x, self._weights["kernel"], 1), self._weights, relu),) if self.groups == 1 else None
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx and the gradients of the kernel and the bias."""
-        kernel = self._weights["kernel"]
-        dx, *gradients = conv.backward(self.shape(x, kernel, self.groups), dz, x, kernel, input_grad, out)
-        return dx, tuple(gradients[: len(self._weights)])
 
-
-class DepthwiseLayer(ConvLayer):
+class DepthwiseLayer(_GroupedConv):
     """What convolutions of each channel by itself share."""
 
     def __init__(
@@ -158,37 +184,15 @@ class DepthwiseLayer(ConvLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, C · depth_multiplier)."""
-        *size, channels = known(input_shape, "N H W C", self.name)
+        *size, channels = self._image_sizes(input_shape)
         return (None, *self._output_size(size), channels * self.depth_multiplier)
 
     def _depthwise_spec(self, input_shape: Shape) -> WeightSpec:
-        channels = known(input_shape, "N H W C", self.name)[-1]
+        channels = self._image_sizes(input_shape)[-1]
         return self._spec("depthwise", *self.kernel_size, channels, self.depth_multiplier)
 
-    def depthwise_algorithm(self, input_shape: tuple[int, ...]) -> str:
-        """Return the name of the convolution's algorithm."""
-        channels = input_shape[-1]
-        kernel = (*self.kernel_size, 1, channels * self.depth_multiplier)
-        return ops.explain_conv(input_shape, kernel, groups=channels, **self.geometry()).algorithm
-
-    def depthwise(self, x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None, activation: str | None = None) -> np.ndarray:
-        """Return the convolution with `kernel` (KH, KW, C, depth_multiplier), clamped where `activation` is "relu"."""
-        w = _grouped(kernel)
-        return conv.forward(self.shape(x, w, x.shape[-1]), x, w, bias, activation == "relu")
-
-    def depthwise_backward(
-        self, dz: np.ndarray, x: np.ndarray, kernel: np.ndarray, input_grad: bool, out: Gradients = ()
-    ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-        """Return dx and the gradients of the kernel and the bias."""
-        w = _grouped(kernel)
-        out = tuple(array.reshape(shape) for array, shape in zip(out, (w.shape, (w.shape[-1],)), strict=False))
-        dx, dw, db = conv.backward(self.shape(x, w, x.shape[-1]), dz, x, w, input_grad, out)
-        return dx, dw.reshape(kernel.shape), db
-
-
-def _grouped(kernel: np.ndarray) -> np.ndarray:
-    """Return `kernel` (KH, KW, C, M) as one group of M filters for each channel: (KH, KW, 1, C · M)."""
-    return kernel.reshape(*kernel.shape[:2], 1, -1)
+    def _grouped(self, kernel: np.ndarray, channels: int) -> tuple[np.ndarray, int]:
+        return kernel.reshape(*kernel.shape[:2], 1, -1), channels  # of (KH, KW, C, M), a group of M filters for each channel
 
 
 class DepthwiseConv2D(DepthwiseLayer):
@@ -225,8 +229,6 @@ class DepthwiseConv2D(DepthwiseLayer):
     (None, 6, 6, 10)
     """
 
-    _fused = frozenset({"relu"})
-
     def __init__(
         self,
         kernel_size: int | tuple[int, int],
@@ -249,19 +251,6 @@ class DepthwiseConv2D(DepthwiseLayer):
     def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return the kernel."""
         return {"kernel": self._depthwise_spec(input_shape)}
-
-    def algorithm(self, input_shape: tuple[int, ...]) -> str:
-        """Return the name of the convolution's algorithm."""
-        return self.depthwise_algorithm(input_shape)
-
-    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
-        """Return the convolution, clamped where `activation` is "relu"."""
-        return self.depthwise(x, self._weights["kernel"], self._weights.get("bias"), activation)
-
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = self.depthwise_backward(dz, x, self._weights["kernel"], input_grad, out)
-        return dx, tuple(gradients[: len(self._weights)])
 
 
 class Conv2DTranspose(ConvLayer, KernelLayer):
@@ -321,17 +310,18 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""
-        *size, _ = known(input_shape, "N H W C", self.name)
+        *size, _ = self._image_sizes(input_shape)
         axes = _validate.transposed_axes(size, self.kernel_size, self.strides, self.dilation_rate, self.padding)
         return (None, *(axis.size for axis in axes), self.filters)
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        """Return (KH, KW, filters, C)."""
-        return (*self.kernel_size, self.filters, known(input_shape, "N H W C", self.name)[-1])
+    def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the kernel, (KH, KW, filters, C)."""
+        channels = self._image_sizes(input_shape)[-1]
+        return {"kernel": self._spec("kernel", *self.kernel_size, self.filters, channels)}
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return the name of the algorithm: that of the input gradient which it is."""
-        output = (1, *(size or 0 for size in self.compute_output_shape(input_shape)[1:]))
+        output = (1, *entry_sizes(self.compute_output_shape(input_shape)))
         kernel = self._weights["kernel"].shape
         return ops.explain_conv(output, kernel, op="input gradient", **self.geometry()).algorithm
 
@@ -339,7 +329,6 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
         """Return the transposed convolution."""
         return ops.conv2d_transpose(x, self._weights["kernel"], self._weights.get("bias"), **self.geometry())
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return dx and the gradients of the kernel and the bias."""
-        dx, *gradients = ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out, **self.geometry())
-        return dx, tuple(gradients[: len(self._weights)])
+        return ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out, **self.geometry())

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, initializers
-from fastcnn.graph import Shape
-from fastcnn.layers.activated import ActivatedLayer
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
-from fastcnn.layers.weighted import KernelLayer
+from fastcnn.graph import Shape, entry_sizes
+from fastcnn.layers.activated import ActivatedLayer, KernelLayer, LinearGradients
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec
 from fastcnn.ops import steps
 from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
 from fastcnn.ops.normalize import relu_backward
@@ -71,9 +70,9 @@ class Dense(KernelLayer):
             raise ValueError(f"the input of {self.name!r} must have the axes (N, ..., D), got shape {input_shape}")
         return (*input_shape[:-1], self.units)
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        """Return (D, units)."""
-        return (input_shape[-1] or 0, self.units)
+    def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the kernel, (D, units)."""
+        return {"kernel": self._spec("kernel", input_shape[-1] or 0, self.units)}
 
     def algorithm(self, input_shape: tuple[int, ...]) -> str:
         """Return "direct"."""
@@ -88,11 +87,10 @@ class Dense(KernelLayer):
         """Return the product."""
         return (steps.dense(x, self._weights, relu),)
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return dx and the gradients of the kernel and the bias."""
         kernel = self._weights["kernel"]
-        dx, *gradients = dense_gradients(dense_shape(x.shape, kernel.shape), dz, x, kernel, input_grad, out)
-        return dx, tuple(gradients[: len(self._weights)])
+        return dense_gradients(dense_shape(x.shape, kernel.shape), dz, x, kernel, input_grad, out)
 
 
 class Activation(ActivatedLayer):
@@ -128,12 +126,28 @@ class Activation(ActivatedLayer):
         """Return nothing to do."""
         return ()
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return `dz`."""
-        return dz, ()
+        return (dz,)
 
 
-class Flatten(ImageLayer):
+class Reshaping(Layer):
+    """A layer that gives each input another shape: the order in memory stays."""
+
+    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+        """Return nothing to do."""
+        return ()
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x` in its new shape, and its old one."""
+        return x.reshape(len(x), *entry_sizes(self.compute_output_shape(x.shape))), x.shape
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` in the input's shape."""
+        return dy.reshape(cache), ()
+
+
+class Flatten(Reshaping, ImageLayer):
     """Each input in one row: (N, H, W, C) becomes (N, H·W·C).
 
     Examples
@@ -145,19 +159,11 @@ class Flatten(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, the product of the other sizes)."""
-        return (None, math.prod(size or 0 for size in input_shape[1:]))
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return nothing to do: a row is what an input is in memory."""
-        return ()
+        return (None, math.prod(entry_sizes(input_shape)))
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return `x` in rows, and its shape."""
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return `dy` in the input's shape."""
-        return dy.reshape(cache), ()
 
 
 class Dropout(Layer):
@@ -262,11 +268,6 @@ class SpatialDropout2D(ImageLayer, Dropout):
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(rate=rate, **kwargs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
-        known(input_shape, "N H W C", self.name)
-        return input_shape
 
     def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
         return (len(x), 1, 1, x.shape[-1])

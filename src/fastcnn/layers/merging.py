@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fastcnn import _validate
-from fastcnn.graph import Shape
+from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.random import Draws
 
@@ -21,11 +21,11 @@ class _Merge(Layer):
 
     takes_many = True
 
-    def _sizes(self, input_shape: tuple[Shape, ...], least: int = 1) -> list[tuple[int, ...]]:
+    def _sizes(self, input_shape: tuple[Shape, ...]) -> list[tuple[int, ...]]:
         """Return the inputs' shapes without the batch, if there are enough of them."""
-        if len(input_shape) < least:
-            raise ValueError(f"inputs of layer {self.name!r} must be at least {least} arrays in a list, got {len(input_shape)}")
-        return [tuple(size or 0 for size in shape[1:]) for shape in input_shape]
+        if not input_shape:
+            raise ValueError(f"inputs of layer {self.name!r} must be at least 1 arrays in a list, got 0")
+        return [entry_sizes(shape) for shape in input_shape]
 
     def _check_batch(self, xs: Arrays) -> None:
         if len({len(x) for x in xs}) > 1:

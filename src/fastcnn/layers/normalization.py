@@ -278,17 +278,16 @@ class LayerNormalization(_GroupedNormalization):
         **kwargs: Any,
     ) -> None:
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
-        several = isinstance(axis, list | tuple)
-        listed = [_validate.integer(each, "axis", -32, 31) for each in (axis if isinstance(axis, list | tuple) else [axis])]
-        if not listed:
+        self._listed = [_validate.integer(each, "axis", -32, 31) for each in (axis if isinstance(axis, list | tuple) else [axis])]
+        if not self._listed:
             raise ValueError(f"axis must be at least one, got {axis!r}")
-        self.axis = listed if several else listed[0]
+        self.axis = self._listed if isinstance(axis, list | tuple) else self._listed[0]
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        return tuple(sorted({axis % rank for axis in (self.axis if isinstance(self.axis, list) else [self.axis])}))
+        return tuple(sorted({axis % rank for axis in self._listed}))
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
-        for axis in self.axis if isinstance(self.axis, list) else [self.axis]:
+        for axis in self._listed:
             self._size(axis, input_shape)
         return tuple(input_shape[axis] or 0 for axis in self._axes(len(input_shape)))
 

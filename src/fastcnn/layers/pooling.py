@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcnn import _validate, ops
 from fastcnn.graph import Shape
-from fastcnn.layers.base import Gradients, ImageLayer, known
+from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.ops import pool, steps
 from fastcnn.random import Draws
 
@@ -29,7 +29,7 @@ class _Pooling2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, C)."""
-        *size, channels = known(input_shape, "N H W C", self.name)
+        *size, channels = self._image_sizes(input_shape)
         height, width = _validate.pool_axes(size, self.pool_size, self.strides, (1, 1), self.padding, False)
         return (None, height.out, width.out, channels)
 
@@ -125,7 +125,7 @@ class _GlobalPooling2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, C), or (None, 1, 1, C)."""
-        channels = known(input_shape, "N H W C", self.name)[-1]
+        channels = self._image_sizes(input_shape)[-1]
         return (None, 1, 1, channels) if self.keepdims else (None, channels)
 
     def _pooled(self, y: np.ndarray) -> np.ndarray:
@@ -194,10 +194,6 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         """Return the maxima, and the input with them."""
         y = ops.max_pool2d(x, x.shape[1:3])
         return self._pooled(y), (x, y)
-
-    def infer(self, x: np.ndarray) -> np.ndarray:
-        """Return the maxima."""
-        return self._pooled(ops.max_pool2d(x, x.shape[1:3]))
 
     def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
         """Return the pooling."""

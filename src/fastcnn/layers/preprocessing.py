@@ -106,13 +106,11 @@ class Normalization(Layer):
         self.axis = tuple(_validate.integer(each, "axis", -32, 32) for each in axes)
         if (mean is None) != (variance is None):
             raise ValueError(f"mean and variance must both be given, or neither, got mean {mean!r} and variance {variance!r}")
-        given: dict[str, Any] = {
-            name: _numbers(value, name) for name, value in (("mean", mean), ("variance", variance)) if value is not None
-        }
-        self.mean, self.variance = given.get("mean"), given.get("variance")
-        if given:
-            _validate.same_shape(np.shape(given["variance"]), np.shape(given["mean"]), "variance", "the shape of mean")
-            if np.min(given["variance"]) < 0:
+        self.mean = None if mean is None else _numbers(mean, "mean")
+        self.variance = None if variance is None else _numbers(variance, "variance")
+        if self.mean is not None and self.variance is not None:
+            _validate.same_shape(np.shape(self.variance), np.shape(self.mean), "variance", "the shape of mean")
+            if np.min(self.variance) < 0:
                 raise ValueError(f"variance must not be negative, got {self.variance}")
         self.invert = _validate.boolean(invert, "invert")
 

@@ -9,16 +9,16 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fastcnn import _validate
-from fastcnn.graph import Shape
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, known
-from fastcnn.ops import steps
+from fastcnn.graph import Shape, entry_sizes
+from fastcnn.layers.base import Gradients, ImageLayer, Layer
+from fastcnn.layers.core import Reshaping
 from fastcnn.random import Draws
 
 #: ((top, bottom), (left, right)).
 Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 
-class Reshape(Layer):
+class Reshape(Reshaping):
     """Each input's numbers, in their order, in another shape.
 
     Parameters
@@ -37,8 +37,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(target_shape, list | tuple):
-            raise TypeError(f"target_shape must be a sequence of integers, got {target_shape!r} of type {type(target_shape).__name__}")
+        _validate.instance(target_shape, list | tuple, "target_shape", "a sequence of integers")
         sizes = [_validate.integer(size, f"target_shape[{axis}]", -1) for axis, size in enumerate(target_shape)]
         if 0 in sizes or sizes.count(-1) > 1:
             raise ValueError(f"target_shape must hold positive sizes and at most one -1, got {tuple(sizes)}")
@@ -46,23 +45,10 @@ class Reshape(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, ...) with `target_shape`."""
-        count, given = math.prod(size or 0 for size in input_shape[1:]), math.prod(size for size in self.target_shape if size != -1)
+        count, given = math.prod(entry_sizes(input_shape)), math.prod(size for size in self.target_shape if size != -1)
         if count != given if -1 not in self.target_shape else count % given:
             raise ValueError(f"target_shape of {self.name!r} must fit the input's {count} numbers, got {self.target_shape}")
         return (None, *(count // given if size == -1 else size for size in self.target_shape))
-
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return nothing to do: the order in memory stays."""
-        return ()
-
-    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return `x` in its new shape, and its old one."""
-        sizes = [size or 0 for size in self.compute_output_shape((None, *x.shape[1:]))[1:]]
-        return x.reshape(len(x), *sizes), x.shape
-
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return `dy` in the input's shape."""
-        return dy.reshape(cache), ()
 
 
 class Permute(Layer):
@@ -126,7 +112,7 @@ class ZeroPadding2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, top + H + bottom, left + W + right, C)."""
-        height, width, channels = known(input_shape, "N H W C", self.name)
+        height, width, channels = self._image_sizes(input_shape)
         return (None, height + sum(self.padding[0]), width + sum(self.padding[1]), channels)
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
@@ -161,7 +147,7 @@ class Cropping2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, H - top - bottom, W - left - right, C)."""
-        height, width, channels = known(input_shape, "N H W C", self.name)
+        height, width, channels = self._image_sizes(input_shape)
         rows, columns = height - sum(self.cropping[0]), width - sum(self.cropping[1])
         if rows < 1 or columns < 1:
             raise ValueError(f"cropping of {self.name!r} must leave a pixel of {height} x {width}, got {self.cropping}")
@@ -235,7 +221,7 @@ class UpSampling2D(ImageLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, rows · H, columns · W, C)."""
-        height, width, channels = known(input_shape, "N H W C", self.name)
+        height, width, channels = self._image_sizes(input_shape)
         shape = (height * self.size[0], width * self.size[1], channels)
         _validate.addressable(shape, np.dtype(np.float32), f"the output of {self.name!r}")
         return (None, *shape)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastcnn import _validate, initializers, ops, regularizers
 from fastcnn.graph import Shape
+from fastcnn.layers.activated import LinearGradients
 from fastcnn.layers.base import Gradients, WeightSpec
 from fastcnn.layers.conv import DepthwiseLayer
 from fastcnn.random import Draws
@@ -52,8 +53,6 @@ class SeparableConv2D(DepthwiseLayer):
     (None, 26, 26, 32)
     """
 
-    _fused = frozenset({"relu"})
-
     def __init__(
         self,
         filters: int,
@@ -91,32 +90,27 @@ class SeparableConv2D(DepthwiseLayer):
             "pointwise_kernel": self._spec("pointwise", 1, 1, depthwise.shape[2] * self.depth_multiplier, self.filters),
         }
 
-    def algorithm(self, input_shape: tuple[int, ...]) -> str:
-        """Return the name of the first convolution's algorithm."""
-        return self.depthwise_algorithm(input_shape)
-
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for `x`, and what `backward` needs to know."""
-        y, cache = super().forward(self.depthwise(x, self._weights["depthwise_kernel"]), training)
+        y, cache = super().forward(self.convolve(x, self._weights["depthwise_kernel"]), training)
         return y, (x, cache)
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Return the output for `x`."""
-        return super().infer(self.depthwise(x, self._weights["depthwise_kernel"]))
+        return super().infer(self.convolve(x, self._weights["depthwise_kernel"]))
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of both kernels and the bias."""
         x, cache = cache
         between, gradients = super().backward(dy, cache, True, out[1:])
         assert between is not None
-        dx, dw, _ = self.depthwise_backward(between, x, self._weights["depthwise_kernel"], input_grad, out[:1])
-        return dx, (dw, *gradients)
+        dx, dw, _ = self.convolve_backward(between, x, self._weights["depthwise_kernel"], input_grad, out[:1])
+        return dx, (dw, *gradients)[: len(self._weights)]
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the convolution of 1x1 pixels of `x`, what lies between the two, clamped where `activation` is "relu"."""
         return ops.conv2d(x, self._weights["pointwise_kernel"], self._weights.get("bias"), activation=activation)
 
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return the gradients of what lies between the two, of the second kernel and of the bias."""
-        dx, *gradients = ops.conv2d_backward(dz, x, self._weights["pointwise_kernel"], input_grad=input_grad, out=out)
-        return dx, tuple(gradients[: len(self._weights) - 1])
+        return ops.conv2d_backward(dz, x, self._weights["pointwise_kernel"], input_grad=input_grad, out=out)

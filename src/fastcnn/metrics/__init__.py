@@ -38,20 +38,8 @@ __all__ = [
     "get",
 ]
 
-_CLASSES = _registry.table(
-    SparseCategoricalAccuracy,
-    CategoricalAccuracy,
-    BinaryAccuracy,
-    TopKCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    MeanSquaredError,
-    MeanAbsoluteError,
-    Precision,
-    Recall,
-    AUC,
-    mse=MeanSquaredError,
-    mae=MeanAbsoluteError,
-)
+_METRICS = [cls for module in ("means", "confusion") for cls in _registry.defined(f"{__name__}.{module}", Metric)]
+_CLASSES = _registry.table(*_METRICS, mse=MeanSquaredError, mae=MeanAbsoluteError)
 
 
 def get(identifier: Any, target_shape: tuple[int, ...] = (), output_shape: tuple[int | None, ...] = ()) -> Metric:

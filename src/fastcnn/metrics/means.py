@@ -102,33 +102,6 @@ class _TopK(MeanMetric):
         return matches
 
 
-class SparseTopKCategoricalAccuracy(_TopK):
-    """How often the true class is among the `k` likeliest; targets (N, ...) or (N, ..., 1) are numbers of classes.
-
-    Parameters
-    ----------
-    k : int, default 5
-    name : str, optional
-        By default "sparse_top_k_categorical_accuracy".
-
-    Notes
-    -----
-    A class is among them if fewer than `k` are likelier, and if all predictions are finite: TensorFlow's ``in_top_k``, as in Keras.
-
-    Examples
-    --------
-    >>> from fastcnn.metrics import SparseTopKCategoricalAccuracy
-    >>> accuracy = SparseTopKCategoricalAccuracy(k=2)
-    >>> accuracy.update_state([2, 2], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]])
-    >>> accuracy.result()
-    0.5
-    """
-
-    def check_targets(self, y_true: ArrayLike, output_shape: _targets.OutputShape) -> np.ndarray:
-        """Return `y_true` as int64 (N, ...)."""
-        return _targets.class_numbers(_targets.labels(y_true, output_shape, "y_true"), output_shape[-1] or 0, "y_true")
-
-
 class TopKCategoricalAccuracy(_TopK):
     """How often the true class is among the `k` likeliest; targets (N, ..., C) have an entry for each class.
 
@@ -155,6 +128,33 @@ class TopKCategoricalAccuracy(_TopK):
         """Return the numbers of the true classes, (N, ...)."""
         labels: np.ndarray = super().check_targets(y_true, output_shape).argmax(axis=-1)
         return labels
+
+
+class SparseTopKCategoricalAccuracy(_TopK):
+    """How often the true class is among the `k` likeliest; targets (N, ...) or (N, ..., 1) are numbers of classes.
+
+    Parameters
+    ----------
+    k : int, default 5
+    name : str, optional
+        By default "sparse_top_k_categorical_accuracy".
+
+    Notes
+    -----
+    A class is among them if fewer than `k` are likelier, and if all predictions are finite: TensorFlow's ``in_top_k``, as in Keras.
+
+    Examples
+    --------
+    >>> from fastcnn.metrics import SparseTopKCategoricalAccuracy
+    >>> accuracy = SparseTopKCategoricalAccuracy(k=2)
+    >>> accuracy.update_state([2, 2], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]])
+    >>> accuracy.result()
+    0.5
+    """
+
+    def check_targets(self, y_true: ArrayLike, output_shape: _targets.OutputShape) -> np.ndarray:
+        """Return `y_true` as int64 (N, ...)."""
+        return _targets.class_numbers(_targets.labels(y_true, output_shape, "y_true"), output_shape[-1] or 0, "y_true")
 
 
 class MeanSquaredError(MeanMetric):

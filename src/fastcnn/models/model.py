@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry
-from fastcnn.graph import Graph, Node, Shape, Tensor
+from fastcnn.graph import Graph, Node, Shape, Tensor, one_or_list
 from fastcnn.layers.base import Layer
 from fastcnn.models.naming import below, keyed_layers
 from fastcnn.models.saving import Saving, layer_from, model_class
@@ -47,6 +48,9 @@ class Model(Saving):
     [(5, 8, 8, 16), (5, 1024)]
     """
 
+    #: The layers by their names in this model; none before there is a graph.
+    _keyed: Mapping[str, Layer] = MappingProxyType({})
+
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name=name, trainable=trainable)
         self._set_graph(_tensors(inputs, "inputs"), _tensors(outputs, "outputs"))
@@ -65,11 +69,6 @@ class Model(Saving):
         """Return the layers that `layers` shows."""
         return graph.layers
 
-    def _built_graph(self) -> Graph:
-        if self.graph is None:
-            raise ValueError("the model must be built first: begin with an Input, call build(input_shape), or fit")
-        return self.graph
-
     # --- As a layer --------------------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
@@ -87,8 +86,7 @@ class Model(Saving):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the outputs' shape, or a list of them."""
-        shapes = self._output_shapes(input_shape)
-        return shapes[0] if len(shapes) == 1 else shapes
+        return one_or_list(self._output_shapes(input_shape))
 
     def _output_shapes(self, input_shape: Any) -> list[Shape]:
         self.build(input_shape)
@@ -102,7 +100,7 @@ class Model(Saving):
             outputs, caches = network.forward(arrays, draws)
             for layer, observed in network.observe(caches):
                 layer.absorb(observed)
-        return outputs[0] if len(outputs) == 1 else outputs
+        return one_or_list(outputs)
 
     @property
     def trainable(self) -> bool:
@@ -112,18 +110,15 @@ class Model(Saving):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        for layer in self._keyed_layers().values():
+        for layer in self._keyed.values():
             layer.trainable = self._trainable
 
     # --- Structure -------------------------------------------------------------------------------------------------------
 
-    def _keyed_layers(self) -> dict[str, Layer]:
-        return getattr(self, "_keyed", {})
-
     @property
     def layers(self) -> list[Layer]:
         """The layers, in Keras's order; a model among them is one."""
-        return list(self._keyed_layers().values())
+        return list(self._keyed.values())
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -138,25 +133,22 @@ class Model(Saving):
     @property
     def input(self) -> Any:
         """The tensor, or the list of tensors, that the model begins with."""
-        return _one_or_list(self.inputs)
+        return one_or_list(self.inputs)
 
     @property
     def output(self) -> Any:
         """The tensor, or the list of tensors, that the model ends with."""
-        return _one_or_list(self.outputs)
+        return one_or_list(self.outputs)
 
     @property
     def input_shape(self) -> Any:
         """The shape of the inputs, with None for the batch; a list for several."""
-        return _one_or_list([tensor.shape for tensor in self.inputs])
+        return one_or_list([tensor.shape for tensor in self.inputs])
 
     @property
     def output_shape(self) -> Any:
         """The shape of the outputs, with None for the batch; a list for several."""
-        return _one_or_list([tensor.shape for tensor in self.outputs])
-
-    def _has_several_inputs(self) -> bool:
-        return self.takes_many
+        return one_or_list([tensor.shape for tensor in self.outputs])
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return the layer called `name`, or at `index`.
@@ -168,12 +160,12 @@ class Model(Saving):
         """
         if (name is None) == (index is None):
             raise ValueError("get_layer needs either a name or an index")
-        keyed = self._keyed_layers()
+        keyed = self._keyed
         if index is not None:
             if not -len(keyed) <= index < len(keyed):
                 raise ValueError(f"index must be that of one of {len(keyed)} layers, got {index}")
             return list(keyed.values())[index]
-        if name not in keyed:
+        if name is None or name not in keyed:
             raise ValueError(f"name must be one of {', '.join(map(repr, keyed))}, got {name!r}")
         return keyed[name]
 
@@ -187,7 +179,7 @@ class Model(Saving):
         """
         from fastcnn.summaries import summary_lines
 
-        for line in summary_lines(self.name, self._built_graph(), self._keyed_layers()):
+        for line in summary_lines(self.name, self._built_graph(), self._keyed):
             (print_fn or print)(line)
 
     # --- Weights ---------------------------------------------------------------------------------------------------------
@@ -196,7 +188,7 @@ class Model(Saving):
         """Return the layer, and the name that it calls it by, of each weight, by "layer/name"; of models in the model, too."""
         self._built_graph()
         found: dict[str, tuple[Layer, str]] = {}
-        for key, layer in self._keyed_layers().items():
+        for key, layer in self._keyed.items():
             inner = layer.slots() if isinstance(layer, Model) else {name: (layer, name) for name in layer.weights}
             found |= {f"{key}/{path}": slot for path, slot in inner.items()}
         return found
@@ -210,13 +202,9 @@ class Model(Saving):
         """Return `values` in the order of the weights, as float32, if they have their names and shapes."""
         if unknown := [name for name in values if name not in self.weights]:
             raise ValueError(f"model {self.name!r} must have the weights {list(self.weights)}, got {unknown} too")
-        keyed = self._keyed_layers().items()
+        keyed = self._keyed.items()
         checked = ((key, layer.check_weights(below(key, values))) for key, layer in keyed)
         return {f"{key}/{name}": array for key, arrays in checked for name, array in arrays.items()}
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Return copies of all weights, layer by layer."""
-        return [weight.copy() for weight in self.weights.values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy `weights`, in the order and with the shapes of `get_weights`, into the model: all of them or, on an error, none."""
@@ -227,18 +215,12 @@ class Model(Saving):
 
     def _set_named_weights(self, arrays: Mapping[str, Any]) -> None:
         checked = self.check_weights(arrays)
-        for key, layer in self._keyed_layers().items():
+        for key, layer in self._keyed.items():
             layer.set_weights(list(below(key, checked).values()))
-
-    def count_params(self) -> int:
-        """Return the number of all weights' elements."""
-        return sum(weight.size for weight in self.weights.values())
-
-    # --- Configuration ----------------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """Return the structure in plain values, fit for JSON."""
-        graph, keys = self._built_graph(), {layer: key for key, layer in self._keyed_layers().items()}
+        graph, keys = self._built_graph(), {layer: key for key, layer in self._keyed.items()}
         places = {node: index for index, node in enumerate(graph.nodes)}
 
         def place(tensor: Tensor) -> list[int]:
@@ -277,7 +259,3 @@ def _tensors(value: Any, name: str) -> list[Tensor]:
     if not tensors:
         raise ValueError(f"{name} must be one tensor at least")
     return tensors
-
-
-def _one_or_list(values: list[Any]) -> Any:
-    return values[0] if len(values) == 1 else values

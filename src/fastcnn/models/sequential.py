@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastcnn import _registry
+from fastcnn import _registry, _validate
 from fastcnn.graph import Graph, Shape, Tensor
 from fastcnn.layers.base import Layer, batch_shape
 from fastcnn.layers.input import Input, InputLayer
@@ -66,8 +66,7 @@ class Sequential(Model):
             For a name that is taken, an `Input` that is not first, or a layer that does not fit the output so far.
         """
         layer = layer.node.layer if isinstance(layer, Tensor) else layer
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers must be objects of fastcnn.layers, got {layer!r} of type {type(layer).__name__}")
+        _validate.instance(layer, Layer, "layers", "objects of fastcnn.layers")
         if isinstance(layer, InputLayer):
             if self._keyed or self.graph is not None:
                 raise ValueError("Input must be the first entry of a Sequential model")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -94,20 +94,13 @@ class Optimizer(_registry.Configurable):
         """The number of batches since the last step."""
         return int(self.slots["accumulated"][0]) if "accumulated" in self.slots else 0
 
-    def parts(self) -> Iterator[Any]:
-        """Yield the constructor's arguments, and the schedule, which the learning rate does not show."""
-        yield from super().parts()
-        yield self._learning_rate
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain values, fit for JSON."""
-        rate = self._learning_rate
-        return super().get_config() | {"learning_rate": rate if isinstance(rate, float) else _registry.serialize(rate)}
+    def _arguments(self) -> dict[str, Any]:
+        """Return what the constructor was given, with the schedule of learning rates if there is one."""
+        return super()._arguments() | {"learning_rate": self._learning_rate}
 
     def build(self, sizes: Sequence[int]) -> None:
         """Begin anew, for variables with so many elements each, one after the other in the flat arrays."""
-        if not isinstance(sizes, Sequence):
-            raise TypeError(f"sizes must be a sequence of integers, got {sizes!r} of type {type(sizes).__name__}")
+        _validate.instance(sizes, Sequence, "sizes", "a sequence of integers")
         stops = list(accumulate((_validate.integer(size, "sizes", 0, _validate.MAX_BYTES) for size in sizes), initial=0))
         self.slots = {name: np.zeros(stops[-1], np.float32) for name in self._slot_names if name}
         if self.gradient_accumulation_steps:

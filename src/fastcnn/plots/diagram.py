@@ -91,7 +91,7 @@ def diagram(model: Model, title: str) -> Figure:
 
 def _boxes(model: Model, graph: Graph) -> dict[Node, _Box]:
     """Return the boxes of all nodes."""
-    names = {layer: key for key, layer in model._keyed_layers().items()}
+    names = {layer: key for key, layer in model._keyed.items()}
     ends = {tensor.node for tensor in graph.outputs}
     boxes: dict[Node, _Box] = {}
     counted: set[Layer] = set()
