@@ -265,6 +265,15 @@ def test_why_it_is_not_used(options, reason):
     assert reason in choice.reason
 
 
+@pytest.mark.parametrize("op", ["forward", "input gradient", "weight gradient"])
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape"), [((1, 2**40, 4, 1), (3, 3, 1, 1)), ((1, 4, 2**31, 1), (3, 3, 1, 1)), ((1, 1, 1, 1), (2**40, 3, 1, 1))]
+)
+def test_the_choice_for_a_huge_shape_is_told_at_once(x_shape, w_shape, op):
+    """Nothing is counted one by one: that would take minutes."""
+    assert fastcnn.explain_conv(x_shape, w_shape, padding="same", op=op).reason
+
+
 def test_predictions_follow_the_switch():
     """A model that has predicted by one method predicts by the other once it is told to: as its layers do, one after the other."""
     random.set_seed(1)
@@ -300,6 +309,7 @@ def test_it_can_be_switched_off_and_on():
     [
         ({"x_shape": (56, 56)}, ValueError, "x_shape"),
         ({"x_shape": "56"}, TypeError, "x_shape"),
+        ({"x_shape": (1, 56, 2**63 - 1, 64)}, ValueError, "x_shape"),
         ({"w_shape": (3, 3, 64)}, ValueError, "w_shape"),
         ({"op": "backward"}, ValueError, "op"),
         ({"dtype": np.int32}, ValueError, "dtype"),
