@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test check-c asan tsan neon lint format docs wheel clean
+.PHONY: develop debug test check-c asan tsan neon fuzz lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -14,6 +14,13 @@ test:
 
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
+
+CALLS ?= 1000000
+SEED ?= 0
+JOBS ?= $(shell nproc)
+
+fuzz: ## CALLS of the kernels, drawn from SEED, against the reference, by JOBS processes
+	PYTHONPATH=tests:$(PYTHONPATH) $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
 
 lint:
 	ruff check .
