@@ -4,7 +4,8 @@ import argparse
 import sys
 import time
 
-from fuzz.campaign import run, smaller
+from fuzz.campaign import alone, run, smaller
+from fuzz.found import FOUND
 
 
 def told(found, counts):
@@ -18,6 +19,9 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="processes, which share the calls")
     arguments = parser.parse_args()
     begun = time.monotonic()
+    again = {name: what for name, call in FOUND.items() if (what := alone(call))}
+    for name, what in again.items():
+        print(f"# {name}: {what}\ncheck(FOUND[{name!r}])", flush=True)
     found, counts = run(**vars(arguments), report=lambda *state: print(told(*state), file=sys.stderr, flush=True))
     print(f"{told(found, counts)}, in {time.monotonic() - begun:.0f} s of seed {arguments.seed}", flush=True)
     for index, what in found:
@@ -26,7 +30,7 @@ def main():
             f"\n# call {index}: {what}\n# and the smallest like it: {still or what}\nfrom fuzz.found import *\n\ncheck({call!r})",
             flush=True,
         )
-    return bool(found)
+    return bool(found or again)
 
 
 if __name__ == "__main__":

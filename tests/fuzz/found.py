@@ -16,6 +16,10 @@ FOUND = {
             "stride": 2147483647,
         },
     ),
+    "the pixels of a stride beyond any plane, in 64 bits": Call(
+        operation="conv2d",
+        arguments={"x": Array((1, 3, 3, 2), "float32"), "w": Array((3, 3, 1, 2), "float32"), "stride": 2147483647, "groups": 2},
+    ),
     "a warning of a loss beyond the largest number": Call(
         operation="softmax_cross_entropy",
         arguments={"logits": Array((2, 4), "float64", "huge"), "labels": Array((2,), "int64", 4)},
