@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test check-c asan tsan neon fuzz lint format docs wheel clean
+.PHONY: develop debug test check-c asan tsan neon fuzz fuzz-asan lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -21,6 +21,17 @@ JOBS ?= $(shell nproc)
 
 fuzz: ## CALLS of the kernels, drawn from SEED, against the reference, by JOBS processes
 	PYTHONPATH=tests:$(PYTHONPATH) $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
+
+SANITIZED := build/sanitized
+SANITIZE := -fsanitize=address,undefined
+
+fuzz-asan: ## the same with a debug build of its own under AddressSanitizer and UndefinedBehaviorSanitizer
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)/from
+	cp -r csrc src pyproject.toml setup.py README.md LICENSE $(SANITIZED)/from
+	FASTCNN_DEBUG=1 CFLAGS="$(SANITIZE) -fno-sanitize-recover=all" LDFLAGS="$(SANITIZE)" \
+	  $(PYTHON) -m pip install --quiet --no-deps --target $(SANITIZED)/lib $(SANITIZED)/from
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+	  PYTHONPATH=$(SANITIZED)/lib:tests $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
 
 lint:
 	ruff check .
