@@ -42,6 +42,12 @@ def calls_of(name, count, seed=0):
             return
 
 
+def run_python(*arguments):
+    """What comes of Python in a process of its own, which finds the fuzzer."""
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run([sys.executable, *arguments], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+
+
 # --- Right code ----------------------------------------------------------------------------------------------------------
 
 
@@ -52,9 +58,7 @@ def test_what_was_found_is_mended(name):
 
 def test_two_thousand_calls():
     """In processes of its own, for they might crash, or hang."""
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "fuzz", "--calls", "2000", "--seed", "1"]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+    done = run_python("-m", "fuzz", "--calls", "2000", "--seed", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("2,000 calls: ")
     assert " 0 wrong" in done.stdout
@@ -254,8 +258,7 @@ print(campaign.smaller(2, index)[0])
 
 
 def test_a_crash_and_a_hang_are_found():
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", CRASH_AND_HANG], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+    done = run_python("-c", CRASH_AND_HANG)
     assert done.returncode == 0, done.stderr
     what, smallest = done.stdout.splitlines()
     assert what in ("{'crashed with exit code -6', 'took more than 0.2 s'}", "{'took more than 0.2 s', 'crashed with exit code -6'}")

@@ -47,14 +47,7 @@ def convolution(c):
 
 def transposed(c):
     """The same of a transposed convolution."""
-    windows = geometry.Windows.drawn(c, pads=(2, 2))
-    windows = geometry.Windows(
-        windows.window,
-        *(tuple(min(n, 4) for n in pair) for pair in (windows.stride, windows.dilation)),
-        windows.padding,
-        windows.pads,
-        [1, 1],
-    )
+    windows = geometry.Windows.drawn(c, pads=(2, 2), huge=False)  # a long stride would make a large result
     least = [max(1, -(-(1 + sum(windows.pads_of(axis)) - windows.span(axis)) // windows.stride[axis]) + 1) for axis in (0, 1)]
     sizes = {"n": geometry.batch(c), **filters(c), "high": c.between(0, 3), "wide": c.between(0, 3)}
     taps = windows.window[0] * windows.window[1]

@@ -84,13 +84,14 @@ class Windows:
     size: list
 
     @classmethod
-    def drawn(cls, c, largest=4, pads=(3, 3), dilated=True):
-        window = two(c, lambda: c.of((3, 1, 2, *range(4, largest + 1))))
-        stride = two(c, lambda: c.of((5, 17, LARGEST)) if c.once_in(30) else c.between(1, 3))
+    def drawn(cls, c, pads=(3, 3), dilated=True, huge=True):
+        """Windows with at most `pads` pixels of padding, half a window if None; with strides and dilations that may be huge."""
+        window = two(c, lambda: c.of((3, 1, 2, 4)))
+        stride = two(c, lambda: c.of((5, 17, LARGEST) if huge else (4,)) if c.once_in(30) else c.between(1, 3))
         dilation = two(c, lambda: c.between(1, 3)) if dilated and c.once_in(3) else (1, 1)
         limit = tuple(min(w // 2, 2) for w in window) if pads is None else pads
         given, canonical = padding(c, limit)
-        if dilated and c.once_in(50) and (canonical == "same" or window == (1, 1)):
+        if huge and dilated and c.once_in(50) and (canonical == "same" or window == (1, 1)):
             dilation = (LARGEST, LARGEST)
         return cls(window, stride, dilation, given, canonical, [c.between(0, 5), c.between(0, 5)])
 
