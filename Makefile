@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test long check-c asan tsan neon lint format docs wheel clean
+.PHONY: develop debug test long check-c asan tsan neon fuzz fuzz-asan lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -17,6 +17,24 @@ long: ## what is seldom: a training is killed a thousand times
 
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
+
+CALLS ?= 1000000
+SEED ?= 0
+JOBS ?= $(shell nproc)
+
+fuzz: ## CALLS of the kernels, drawn from SEED, against the reference, by JOBS processes
+	PYTHONPATH=tests:$(PYTHONPATH) $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
+
+SANITIZED := build/sanitized
+SANITIZE := -fsanitize=address,undefined
+
+fuzz-asan: ## the same with a debug build of its own under AddressSanitizer and UndefinedBehaviorSanitizer
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)/from
+	cp -r csrc src pyproject.toml setup.py README.md LICENSE $(SANITIZED)/from
+	FASTCNN_DEBUG=1 CFLAGS="$(SANITIZE) -fno-sanitize-recover=all" LDFLAGS="$(SANITIZE)" \
+	  $(PYTHON) -m pip install --quiet --no-deps --target $(SANITIZED)/lib $(SANITIZED)/from
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+	  PYTHONPATH=$(SANITIZED)/lib:tests $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
 
 lint:
 	ruff check .

@@ -36,10 +36,8 @@ enum fcnn_winograd_use fcnn_get_winograd(void) { return (enum fcnn_winograd_use)
 /* How many taps of an axis' windows lie on the plane, in all. */
 static double taps_of_axis(int64_t windows, int64_t size, int64_t taps, int64_t origin) {
   int64_t count = 0;
-  for (int64_t i = 0; i < windows; i++) {
-    const fcnn_taps on = fcnn_taps_on_plane(i + origin, size, taps, 1);
-    count += on.end - on.begin;
-  }
+  for (int64_t u = origin; u < origin + taps; u++) /* that tap of window i is pixel u + i */
+    count += fcnn_max(fcnn_min(windows, size - u) - fcnn_max(-u, 0), 0);
   return (double)count;
 }
 
@@ -129,7 +127,8 @@ fcnn_conv2d_choice fcnn_choose_conv2d(const fcnn_conv2d_shape *s, enum fcnn_conv
   const fcnn_windows windows = fcnn_conv2d_windows(s);
   if (op == FCNN_WEIGHT_GRADIENT) return fcnn_choose_weight_gradient(&windows, s->F / s->groups, double_precision);
   if (op == FCNN_FORWARD) return fcnn_choose_correlation(&windows, s->F / s->groups, double_precision);
-  if (s->stride_h > 1 || s->stride_w > 1) return (fcnn_conv2d_choice){.algorithm = FCNN_DIRECT, .reason = FCNN_NOT_3X3};
+  if (s->stride_h > 1 || s->stride_w > 1 || s->KH != 3 || s->KW != 3)
+    return (fcnn_conv2d_choice){.algorithm = FCNN_DIRECT, .reason = FCNN_NOT_3X3};
   fcnn_phase h, v;
   const fcnn_windows gradient = fcnn_input_gradient_windows(s, 0, 0, &h, &v);
   return fcnn_choose_correlation(&gradient, s->C / s->groups, double_precision);

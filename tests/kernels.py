@@ -72,6 +72,41 @@ def with_special_values(rng, array):
     return special
 
 
+def misaligned(array):
+    """A copy whose first byte lies at an odd address."""
+    memory = np.empty(array.nbytes + 2, np.uint8)
+    start = 1 - memory.ctypes.data % 2
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def read_only(array):
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def spaced_out(array):
+    """A view of every other number of a wider array."""
+    wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan if array.dtype.kind == "f" else 1, array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+#: How an array of at least one axis may lie in memory, beside in C order.
+ORDERS = {
+    "Fortran": np.asfortranarray,
+    "backwards": lambda array: np.flip(np.flip(array).copy()),
+    "spaced out": spaced_out,
+    "transposed": lambda array: np.ascontiguousarray(np.swapaxes(array, 0, -1)).swapaxes(0, -1),
+    "misaligned": misaligned,
+    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
+    "read-only": read_only,
+    "a subclass": lambda array: array.view(np.recarray) if array.ndim == 1 else np.ma.masked_array(array),
+}
+
+
 @contextlib.contextmanager
 def winograd(use):
     """Use Winograd's method never (0), where it is faster (1), or wherever it is possible (2), by tiles of that size (3 to 5)."""

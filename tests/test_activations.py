@@ -1,9 +1,8 @@
 """Activations: their kernels against float64, functions and layers against Keras, gradients against central differences."""
 
-import math
-
 import numpy as np
 import pytest
+from activation_formulas import FORMULAS, OF_RESULT, steepness
 from compare import assert_close, assert_gradient, assert_same_bits
 from kernels import EDGES, by_name, on_both_dtypes, signed
 
@@ -17,34 +16,6 @@ SIZES = (0, *EDGES, 8193, 16385, 50_000)
 EXTREMES = [0.0, -0.0, 3.0, -3.0, 6.0, 1e-30, -1e-30, 20.0, -20.0, 88.0, -88.0, -87.5, 100.0, -100.0, 700.0, -700.0, -745.0, 1e30, -1e30]
 
 
-def sigmoid(z):
-    power = np.exp(-np.abs(z))
-    return np.where(z < 0, power, 1) / (1 + power)
-
-
-def share(z):
-    """The normal distribution's share below z."""
-    return np.vectorize(math.erfc, otypes=[float])(-z / math.sqrt(2)) / 2
-
-
-def hard(z):
-    return np.clip(z + 3, 0, 6) / 6
-
-
-def between(z, low, high):
-    return (z > low) & (z < high)
-
-
-#: name: (the function, its derivative), in float64 and of the input.
-FORMULAS = {
-    "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
-    "relu6": (lambda z: np.clip(z, 0, 6), lambda z: between(z, 0, 6)),
-    "hard_sigmoid": (hard, lambda z: between(z, -3, 3) / 6),
-    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
-    "hard_silu": (lambda z: z * hard(z), lambda z: np.where(z <= -3, 0, np.where(z >= 3, 1, (2 * z + 3) / 6))),
-    "gelu": (lambda z: z * share(z), lambda z: share(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)),
-}
-OF_RESULT = ("sigmoid", "relu6", "hard_sigmoid")
 NAMES = ("elu", "gelu", "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "linear", "relu", "relu6", "sigmoid", "silu", "softmax",
          "swish", "tanh")  # fmt: skip
 
@@ -63,10 +34,10 @@ def test_kernels_are_the_formulas(name, isa, dtype):
         _core.activation(name, size, x, y)
         with np.errstate(over="ignore"):
             expected, slope = function(exact), derivative(exact)
-        # The result's own size and, as a factor may be below the normal numbers, x times the least of those; but for gelu, whose tail
-        # magnifies the rounding of its argument by the square of that.
-        steep = 1 + np.minimum(exact * exact, 1600) * (exact < 0) if name == "gelu" else 1
-        assert_close(y, expected, terms=4, scale=np.abs(expected) * steep + np.abs(exact) * np.finfo(dtype).tiny, dtype=dtype)
+        # The result's own size and, as a factor may be below the normal numbers, x times the least of those.
+        assert_close(
+            y, expected, terms=4, scale=np.abs(expected) * steepness(name, exact) + np.abs(exact) * np.finfo(dtype).tiny, dtype=dtype
+        )
         _core.activation_gradient(name, size, dy, y if name in OF_RESULT else x, dx)
         assert_close(dx, dy * slope, terms=4, scale=np.abs(dy) * (np.abs(slope) + 1), dtype=dtype)
 

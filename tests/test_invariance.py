@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from compare import assert_same_bits
-from kernels import by_name, on_both_dtypes, signed
+from kernels import ORDERS, by_name, on_both_dtypes, signed
 
 import fastcnn
 from fastcnn import _core
@@ -143,40 +143,6 @@ def test_an_image_without_n_is_a_batch_of_one(isa, dtype):
 
 
 # --- Memory ---------------------------------------------------------------------------------------------------------------
-
-
-def misaligned(array):
-    """A copy whose first byte lies at an odd address."""
-    memory = np.empty(array.nbytes + 2, np.uint8)
-    start = 1 - memory.ctypes.data % 2
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy
-
-
-def read_only(array):
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
-
-
-def spaced_out(array):
-    """A view of every other number of a wider array."""
-    wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype)
-    wide[..., ::2] = array
-    return wide[..., ::2]
-
-
-ORDERS = {
-    "Fortran": np.asfortranarray,
-    "backwards": lambda array: np.flip(np.flip(array).copy()),
-    "spaced out": spaced_out,
-    "transposed": lambda array: np.ascontiguousarray(np.swapaxes(array, 0, -1)).swapaxes(0, -1),
-    "misaligned": misaligned,
-    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
-    "read-only": read_only,
-    "a subclass": lambda array: array.view(np.recarray) if array.ndim == 1 else np.ma.masked_array(array),
-}
 
 
 @on_both_dtypes

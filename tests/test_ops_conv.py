@@ -78,6 +78,7 @@ CONVOLUTIONS = {
     "few channels, 7x7": ((1, 15, 13, 3), (7, 7, 3, 20), {"stride": 2, "padding": 3}),
     "few channels, stride beyond the kernel": ((1, 11, 12, 1), (3, 4, 1, 17), {"stride": (4, 5), "padding": (2, 1)}),
     "few channels, a stride of many vectors": ((1, 9, 40, 2), (4, 3, 2, 16), {"stride": (3, 17), "padding": 2}),
+    "few channels, a stride beyond any plane": ((1, 4, 3, 1), (3, 3, 1, 16), {"stride": 2**31 - 1}),
     "few channels, padding beyond the kernel": ((1, 3, 2, 1), (4, 4, 1, 16), {"padding": ((5, 4), (6, 5))}),
     "few channels, kernel beyond the plane": ((1, 2, 3, 1), (5, 4, 1, 16), {"padding": "same"}),
     "few channels, parts of few lines": ((1, 40, 7, 1), (2, 5, 1, 16), {"padding": 2}),
@@ -346,6 +347,13 @@ def assert_gradients(forward, backward, arrays, dy, options):
 
 def with_one_replaced(forward, arrays, i, options, array):
     return forward(*arrays[:i], array, *arrays[i + 1 :], **options)
+
+
+def test_a_bias_beyond_the_largest_number_is_inf_without_a_warning():
+    x, w = signed(np.random.default_rng(13), np.float32, (1, 3, 3, 2), (2, 2, 2, 2))
+    y = fastcnn.conv2d(x, w, [1e300, 1.0])
+    assert np.isposinf(y[..., 0]).all()
+    assert np.isfinite(y[..., 1]).all()
 
 
 @on_both_dtypes

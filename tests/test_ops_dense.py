@@ -145,6 +145,12 @@ def test_softmax_cross_entropy(isa, dtype, shape):
     assert_close(dlogits, theirs, terms=shape[1], scale=(1 + (2 + np.ptp(logits)) * reference.softmax(logits)) / shape[0])
 
 
+def test_a_loss_beyond_the_largest_number_is_inf_without_a_warning(isa):
+    largest = np.finfo(np.float64).max
+    loss, _ = fastcnn.softmax_cross_entropy([[0.9 * largest, 0], [0.9 * largest, 0]], [1, 1])
+    assert loss == np.inf
+
+
 def test_softmax_cross_entropy_of_nothing(isa):
     loss, dlogits = fastcnn.softmax_cross_entropy(np.zeros((0, 5)), np.zeros(0, int))
     assert np.isnan(loss)

@@ -97,7 +97,8 @@ def _bias(b: ArrayLike | None, length: int, dtype: np.dtype) -> np.ndarray | Non
         return None
     bias = _validate.array(b, "b", (1,))
     _validate.same_shape(bias.shape, (length,), "b", "one number a filter, shape")
-    return _validate.contiguous(bias, dtype)
+    with np.errstate(over="ignore"):  # what is beyond the largest number of `dtype` is Inf, as in the result, and no warning
+        return _validate.contiguous(bias, dtype)
 
 
 def forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool) -> np.ndarray:

@@ -302,7 +302,8 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
            [ 0.25, -0.25]]))
     """
     losses, dlogits = softmax_cross_entropies(logits, labels)
-    return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits
+    with np.errstate(all="ignore"):  # the sum may be beyond the largest number: the mean is Inf then, and no warning
+        return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits
 
 
 def softmax_cross_entropies(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

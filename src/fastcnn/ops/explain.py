@@ -121,7 +121,9 @@ def choice_of(shape: Conv2DShape, op: str = "forward", double_precision: bool = 
 
 def _stand_in(shape: Sequence[int], name: str, ndim: Sequence[int]) -> np.ndarray:
     """Return an array of that shape that takes no memory."""
-    return np.broadcast_to(np.float32(0), _validate.shape(shape, name, ndim))
+    checked = _validate.shape(shape, name, ndim)
+    _validate.addressable(checked, np.dtype(np.float64), name)
+    return np.broadcast_to(np.float32(0), checked)
 
 
 def _compared(direct: float, winograd: float, tile: int) -> str:
