@@ -13,7 +13,7 @@ from fastcnn.ops import conv_pool
 from fastcnn.ops._images import NHWC
 from fastcnn.ops.conv import canonical_shape
 
-pytestmark = pytest.mark.usefixtures("unwritten_outputs")
+pytestmark = [pytest.mark.usefixtures("unwritten_outputs"), pytest.mark.thread_unsafe(reason="the switch for the method is the process's")]
 
 #: The pairs of points of F(tile x tile, 3x3); another is infinity, and another 0 where the tile is even.
 POINTS = {3: (3 / 8, 5 / 4), 4: (5 / 8, 3 / 2), 5: (1 / 4, 7 / 8, 7 / 4)}
