@@ -1,5 +1,6 @@
 """Ctrl-C, or any signal whose handler raises, ends a kernel early; what is changed in place is changed whole; the next call is right."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -22,30 +23,44 @@ class Stop(Exception):
     """What the handler raises."""
 
 
+@contextlib.contextmanager
+def timer(handler):
+    """A function that starts a timer, whose signal goes to the handler; kernels ask for it after every chunk."""
+    before = signal.signal(signal.SIGALRM, handler)
+    _core.set_patience(0)
+    try:
+        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _core.set_patience(60_000_000)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.fixture
 def alarm():
-    """Starts a timer whose signal raises `Stop`; kernels ask for it after every chunk."""
+    """Starts a timer whose signal raises `Stop`."""
 
     def stop(number, frame):
         raise Stop
 
-    before = signal.signal(signal.SIGALRM, stop)
-    _core.set_patience(0)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    _core.set_patience(60_000_000)
-    signal.signal(signal.SIGALRM, before)
+    with timer(stop) as start:
+        yield start
 
 
-def interrupt(alarm, run, seconds=0.002):
+@pytest.fixture
+def ctrl_c():
+    """Starts a timer that presses Ctrl-C."""
+    with timer(lambda number, frame: os.kill(os.getpid(), signal.SIGINT)) as start:
+        yield start
+
+
+def interrupt(start, run, seconds=0.002):
     """Run until the signal comes: before, in or behind the kernel, as the machine has it."""
-    try:
-        alarm(seconds)
+    with pytest.raises((Stop, KeyboardInterrupt)):
+        start(seconds)
         run()
         while True:
             time.sleep(0.001)
-    except Stop:
-        pass
 
 
 def convolution():
@@ -129,26 +144,6 @@ def test_a_session_that_was_interrupted_is_right_afterwards(alarm):
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def ctrl_c():
-    """Starts a timer that presses Ctrl-C; kernels ask for it after every chunk."""
-    before = signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
-    _core.set_patience(0)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    _core.set_patience(60_000_000)
-    signal.signal(signal.SIGALRM, before)
-
-
-def interrupted(ctrl_c, run, seconds):
-    """Run until Ctrl-C comes, before, in or behind the run."""
-    with pytest.raises(KeyboardInterrupt):
-        ctrl_c(seconds)
-        run()
-        while True:
-            time.sleep(0.001)
 
 
 def conv2d_and_gradients(x, w, **options):
@@ -245,7 +240,7 @@ def test_ctrl_c_cuts_every_large_call_short(monkeypatch, ctrl_c, name, threads):
             expected, short = list(made), 0
             for _ in range(1000):
                 made.clear()
-                interrupted(ctrl_c, call, rng.uniform(0.0005, 0.01))
+                interrupt(ctrl_c, call, rng.uniform(0.0005, 0.01))
                 short += len(made) > 0 and any(not np.array_equal(ours, theirs) for ours, theirs in zip(made, expected, strict=False))
                 if short == (100 if LONG else 1):
                     break
@@ -287,7 +282,7 @@ def test_a_fit_that_was_interrupted_has_the_weights_of_a_whole_step(ctrl_c):
     found = set()
     for _ in range(100 if LONG else 20):
         again = compiled()
-        interrupted(ctrl_c, functools.partial(fit, again), rng.uniform(0, seconds))
+        interrupt(ctrl_c, functools.partial(fit, again), rng.uniform(0, seconds))
         found.add(state_of(again))
     assert found <= states
     assert len(states) > 12
