@@ -15,8 +15,8 @@ test:
 parallel: ## each test of a kernel on four threads of Python at once
 	$(PYTHON) -m pytest -q --parallel-threads=4 $(addprefix tests/test_,activations.py inference.py invariance.py normalization.py ops_*.py random.py winograd.py)
 
-long: ## threads, forks, Ctrl-C and leaks, as often as CONTRIBUTING.md says
-	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,float_modes.py forks.py interrupts.py invariance.py leaks.py reproducible.py)
+long: ## threads, forks and Ctrl-C, as often as CONTRIBUTING.md says
+	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,float_modes.py forks.py interrupts.py invariance.py)
 
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from bad_inputs import CALLS, CASES
-from kernels import LONG, by_name
+from kernels import by_name
 from operations import NETWORKS, arrays_of, results_of
 
 #: Calls of all operations in turns, and of all that fail, as many as are asked for; and what grew meanwhile.
@@ -46,7 +46,7 @@ print(*(after - begin for begin, after in zip(before, size())))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process's size")
 def test_many_small_calls_take_no_memory():
-    calls = 100_000 if LONG else 20_000
+    calls = 100_000
     output = subprocess.run([sys.executable, "-c", MEASURE, str(calls), *sys.path], capture_output=True, text=True, check=True).stdout
     bytes_more, blocks_more = map(int, output.split())
     assert bytes_more < 2**20
