@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test long check-c asan tsan neon fuzz fuzz-asan lint format docs wheel clean
+.PHONY: develop debug test parallel long check-c asan tsan neon fuzz fuzz-asan lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -12,8 +12,11 @@ debug: ## the same with asserts in C and bounds checks in Cython
 test:
 	$(PYTHON) -m pytest
 
-long: ## what is seldom: a training is killed a thousand times
-	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,crashes.py)
+parallel: ## each test of a kernel on four threads of Python at once
+	$(PYTHON) -m pytest -q --parallel-threads=4 $(addprefix tests/test_,activations.py inference.py invariance.py normalization.py ops_*.py random.py winograd.py)
+
+long: ## trainings that are killed, threads, forks and Ctrl-C, as often as CONTRIBUTING.md says
+	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,crashes.py float_modes.py forks.py interrupts.py invariance.py)
 
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)

@@ -23,6 +23,7 @@ static void gather_chunk(void *context, int64_t chunk, int64_t worker) {
   (void)worker;
   const int64_t end = fcnn_min((chunk + 1) * GATHER_CHUNK, job->count);
   for (int64_t row = chunk * GATHER_CHUNK; row < end; row++) {
+    if (job->row_bytes >= FCNN_MANY_NUMBERS && fcnn_given_up()) return;
     const int64_t index = job->indices[row]; /* read once: another thread may be writing there */
     if (index < 0 || index >= job->rows) {
       atomic_store(&job->bad_index, true);

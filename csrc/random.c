@@ -37,6 +37,7 @@ static void uniform_chunk(void *context, int64_t chunk, int64_t worker) {
   const uint32_t sample = (uint32_t)job->samples[chunk];
   float *u = job->u + chunk * job->count;
   for (int64_t at = 0; at < job->count; at += WORDS * BLOCKS) {
+    if (at % FCNN_MANY_NUMBERS == 0 && fcnn_given_up()) return;
     uint32_t words[WORDS][BLOCKS];
     for (int i = 0; i < BLOCKS; i++) {
       words[0][i] = (uint32_t)(at / WORDS) + (uint32_t)i;

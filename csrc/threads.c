@@ -26,11 +26,37 @@ enum {
 
 static const int64_t CLOSED = (int64_t)1 << 32;
 
+/* How a thread rounds, and what it does with subnormal numbers: the bits of a register. */
+typedef uint64_t float_mode;
+
+static float_mode read_float_mode(void) {
+#if defined(__x86_64__)
+  return __builtin_ia32_stmxcsr() & ~0x3Fu; /* without what operations found, which is no mode */
+#elif defined(__aarch64__)
+  float_mode mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+#else
+  return 0;
+#endif
+}
+
+static void write_float_mode(float_mode mode) {
+#if defined(__x86_64__)
+  __builtin_ia32_ldmxcsr((unsigned)mode);
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+#else
+  (void)mode;
+#endif
+}
+
 static struct {
   /* The loop that is open. */
   fcnn_chunk_fn fn;
   void *context;
   int64_t chunks, workers, taken;                       /* so many chunks are taken at once */
+  float_mode mode;                                      /* of the thread whose loop it is */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t next;   /* the first chunk that nobody has taken */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
   /* The pool. */
@@ -125,7 +151,7 @@ bool fcnn_given_up(void) {
   const int64_t now = coarse_time();
   if (now < self.ask_at) return false;
   self.ask_at = now + atomic_load_explicit(&patience, memory_order_relaxed);
-  self.given_up = asked() != 0;
+  if (asked() != 0) self.given_up = true;
   if (self.leads) atomic_store(&pool.given_up, self.given_up);
   return self.given_up;
 }
@@ -172,15 +198,23 @@ static void *work(void *argument) {
   for (uint_fast64_t seen = 0;;) {
     seen = wait_for_loop(seen);
     if (!join()) continue;
-    if (worker < pool.workers) run_chunks(worker);
+    if (worker < pool.workers) {
+      if (read_float_mode() != pool.mode) write_float_mode(pool.mode);
+      run_chunks(worker);
+    }
     atomic_fetch_sub(&pool.joined, 1);
   }
   return NULL;
 }
 
-/* A forked child has none of its parent's threads: it starts with an empty pool of its own. */
+/* A forked child has none of its parent's threads: it starts with an empty pool of its own. Where a signal's handler forked, inside a loop, the chunks
+   that other threads had taken are lost, and so is the call. */
 static void reset_in_child(void) {
   pthread_mutex_init(&pool.caller, NULL);
+  if (self.leads) {
+    pthread_mutex_lock(&pool.caller);
+    self.given_up = true;
+  }
   pthread_mutex_init(&pool.sleep, NULL);
   pthread_cond_init(&pool.wake, NULL);
   atomic_store(&pool.joined, CLOSED);
@@ -215,6 +249,7 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   pool.chunks = chunks;
   pool.workers = workers;
   pool.taken = fcnn_max(chunks / (workers * FAIR_SHARES), 1);
+  pool.mode = read_float_mode();
   atomic_store(&pool.next, 0);
   atomic_store(&pool.given_up, false);
   atomic_store(&pool.joined, 0);
@@ -227,17 +262,21 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   }
 }
 
+/* Waits for those who are inside the loop, whose chunks may be long: nobody asks but the thread whose call it is. */
 static void close_loop(void) {
   atomic_fetch_or(&pool.joined, CLOSED);
   for (int spin = 0; atomic_load(&pool.joined) != CLOSED; spin++) {
-    if (spin < SPINS_BEFORE_YIELD)
+    if (spin < SPINS_BEFORE_YIELD) {
       pause_briefly();
-    else
+    } else {
+      fcnn_given_up();
       sched_yield();
+    }
   }
 }
 
 void fcnn_parallel_for(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t workers) {
+  if (self.given_up) return; /* and wake nobody, who would not know */
   have_patience();
   if (workers > 1 && chunks > 1 && pthread_mutex_trylock(&pool.caller) == 0) {
     start_threads(workers);

@@ -40,6 +40,9 @@ void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds);
    take long ask, too. */
 bool fcnn_given_up(void);
 
+/* Numbers that take microseconds: who goes through so many, or more, without an end of a chunk asks each time. */
+enum { FCNN_MANY_NUMBERS = 65536 };
+
 /* Whether this thread's call was given up, so that its results are worth nothing. The next call is another one. */
 bool fcnn_was_given_up(void);
 

@@ -37,10 +37,12 @@ def with_unwritten_outputs(kernel, outputs):
 
 
 @pytest.fixture
-def unwritten_outputs(monkeypatch):
+def unwritten_outputs():
     """Fill every output with NaN before its kernel runs: what a kernel does not write cannot pass for a result."""
-    for name, outputs in OUTPUTS.items():
-        monkeypatch.setattr(_core, name, with_unwritten_outputs(getattr(_core, name), outputs))
+    with pytest.MonkeyPatch.context() as patch:  # not the fixture, which pytest-run-parallel takes for unsafe
+        for name, outputs in OUTPUTS.items():
+            patch.setattr(_core, name, with_unwritten_outputs(getattr(_core, name), outputs))
+        yield
 
 
 @pytest.fixture(scope="session")

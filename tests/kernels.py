@@ -1,6 +1,8 @@
 """What the tests of the kernels share: cases by name, signed arrays, and layouts."""
 
 import contextlib
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -40,7 +42,11 @@ OUTPUTS = {
 #: Numbers about which vectors, tiles and blocks of tiles end, for every kernel set: of 2 to 16 lanes, 4 to 8 rows, 2 to 4 vectors.
 EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 23, 24, 25, 27, 28, 29, 31, 32, 33, 47, 48, 49, 55, 56, 57, 63, 64, 65)
 
-on_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+#: Whether tests that repeat something do so as often as CONTRIBUTING.md says, and not for some tenths of a second.
+LONG = os.environ.get("FASTCNN_LONG", "0") != "0"
+
+DTYPES = (np.float32, np.float64)
+on_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 in_both_layouts = pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 
 
@@ -72,10 +78,10 @@ def with_special_values(rng, array):
     return special
 
 
-def misaligned(array):
-    """A copy whose first byte lies at an odd address."""
-    memory = np.empty(array.nbytes + 2, np.uint8)
-    start = 1 - memory.ctypes.data % 2
+def placed(array, offset):
+    """A copy whose first byte lies so many bytes behind the beginning of a cache line."""
+    memory = np.empty(array.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
@@ -100,7 +106,7 @@ ORDERS = {
     "backwards": lambda array: np.flip(np.flip(array).copy()),
     "spaced out": spaced_out,
     "transposed": lambda array: np.ascontiguousarray(np.swapaxes(array, 0, -1)).swapaxes(0, -1),
-    "misaligned": misaligned,
+    "misaligned": lambda array: placed(array, 1),
     "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
     "read-only": read_only,
     "a subclass": lambda array: array.view(np.recarray) if array.ndim == 1 else np.ma.masked_array(array),
@@ -123,3 +129,23 @@ def move_to_float64(layers):
     for layer in layers:
         for name, weight in layer.weights.items():
             layer.move_weight(name, weight.astype(np.float64))
+
+
+@contextlib.contextmanager
+def busy_with(work):
+    """Repeat `work` on another thread for as long as the block runs, which begins when it was done once."""
+    begun, enough = threading.Event(), threading.Event()
+
+    def loop():
+        while not enough.is_set():
+            work()
+            begun.set()
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    begun.wait()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()

@@ -13,6 +13,7 @@ from pathlib import Path
 import killed_training
 import numpy as np
 import pytest
+from kernels import LONG
 from killed_training import content
 
 from fastcnn import callbacks, layers, models, random
@@ -20,8 +21,7 @@ from fastcnn.io import atomic, model_file
 
 SCRIPT = Path(killed_training.__file__)
 
-#: FASTCNN_LONG=1 looks for what is seldom.
-KILLS = 1000 if os.environ.get("FASTCNN_LONG", "0") != "0" else 50
+KILLS = 1000 if LONG else 50
 
 
 def test_a_training_that_is_killed_ends_as_if_it_had_never_been(tmp_path):

@@ -1,15 +1,20 @@
 """Ctrl-C, or any signal whose handler raises, ends a kernel early; what is changed in place is changed whole; the next call is right."""
 
+import contextlib
+import functools
+import os
 import signal
 import time
 
 import numpy as np
 import pytest
 from compare import assert_same_bits
-from kernels import signed
+from kernels import LONG, by_name, signed
+from operations import network
 
 import fastcnn
-from fastcnn import _core, layers, models
+from fastcnn import _core, callbacks, layers, models, optimizers
+from fastcnn.ops import _images, updates
 from fastcnn.ops._images import NHWC
 from fastcnn.ops.conv import canonical_shape
 
@@ -18,30 +23,44 @@ class Stop(Exception):
     """What the handler raises."""
 
 
+@contextlib.contextmanager
+def timer(handler):
+    """A function that starts a timer, whose signal goes to the handler; kernels ask for it after every chunk."""
+    before = signal.signal(signal.SIGALRM, handler)
+    _core.set_patience(0)
+    try:
+        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _core.set_patience(60_000_000)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.fixture
 def alarm():
-    """Starts a timer whose signal raises `Stop`; kernels ask for it after every chunk."""
+    """Starts a timer whose signal raises `Stop`."""
 
     def stop(number, frame):
         raise Stop
 
-    before = signal.signal(signal.SIGALRM, stop)
-    _core.set_patience(0)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    _core.set_patience(60_000_000)
-    signal.signal(signal.SIGALRM, before)
+    with timer(stop) as start:
+        yield start
 
 
-def interrupt(alarm, run, seconds=0.002):
+@pytest.fixture
+def ctrl_c():
+    """Starts a timer that presses Ctrl-C."""
+    with timer(lambda number, frame: os.kill(os.getpid(), signal.SIGINT)) as start:
+        yield start
+
+
+def interrupt(start, run, seconds=0.002):
     """Run until the signal comes: before, in or behind the kernel, as the machine has it."""
-    try:
-        alarm(seconds)
+    with pytest.raises((Stop, KeyboardInterrupt)):
+        start(seconds)
         run()
         while True:
             time.sleep(0.001)
-    except Stop:
-        pass
 
 
 def convolution():
@@ -122,3 +141,149 @@ def test_a_session_that_was_interrupted_is_right_afterwards(alarm):
         session = fastcnn.InferenceSession(model)
         interrupt(alarm, lambda session=session: session.run(x), milliseconds / 1000)
         assert_same_bits(session.run(x), expected)
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------------
+
+
+def conv2d_and_gradients(x, w, **options):
+    """Calls of a convolution of ones and of its gradients."""
+    x, w = np.ones(x, np.float32), np.ones(w, np.float32)
+    dy = fastcnn.conv2d(x, w, **options)
+    return functools.partial(fastcnn.conv2d, x, w, **options), functools.partial(fastcnn.conv2d_backward, dy, x, w, **options)
+
+
+def pool2d_and_gradients(*shape, size):
+    """Calls of max and average pooling of ones and of their gradients."""
+    x = np.ones(shape, np.float32)
+    y, indices = fastcnn.max_pool2d(x, size, return_indices=True)
+    return (
+        functools.partial(fastcnn.max_pool2d, x, size),
+        functools.partial(fastcnn.max_pool2d, x, size, return_indices=True),
+        functools.partial(fastcnn.max_pool2d_backward, y, indices, shape),
+        functools.partial(fastcnn.avg_pool2d, x, size),
+        functools.partial(fastcnn.avg_pool2d_backward, y, shape, size),
+    )
+
+
+def patches(*shape, size):
+    x = np.ones(shape, np.float32)
+    cols = fastcnn.im2col(x, size)
+    return functools.partial(fastcnn.im2col, x, size), functools.partial(fastcnn.col2im, cols, shape, size)
+
+
+def dense_and_gradients():
+    x, w = np.ones((2000, 1000), np.float32), np.ones((1000, 1000), np.float32)
+    return functools.partial(fastcnn.dense, x, w), functools.partial(fastcnn.dense_backward, x, x, w)
+
+
+def rows():
+    x = np.ones((20_000, 500), np.float32)
+    return (
+        functools.partial(fastcnn.relu, x),
+        functools.partial(fastcnn.relu_backward, x, x),
+        functools.partial(fastcnn.softmax, x),
+        functools.partial(fastcnn.softmax_cross_entropy, x, np.zeros(len(x), int)),
+    )
+
+
+def filled():
+    """Calls that fill arrays that they do not make: long rows are gathered, and a long row of random numbers is drawn."""
+    x = np.ones((8, 2_000_000), np.float32)
+
+    def made(fill):
+        array = _images.empty(x.shape, np.float32)
+        fill(array)
+        return array
+
+    gather = functools.partial(updates.gather, x, np.arange(8))
+    return functools.partial(made, gather), functools.partial(made, lambda u: updates.uniform(1, 0, 0, np.zeros(1, int), u.reshape(1, -1)))
+
+
+#: name: makes calls that take tens of milliseconds: many small images, few large ones, one huge row or window.
+LARGE = {
+    "5x5": lambda: conv2d_and_gradients((16, 32, 32, 32), (5, 5, 32, 64)),
+    "5x5, one image": lambda: conv2d_and_gradients((1, 128, 128, 32), (5, 5, 32, 64)),
+    "3x3": lambda: conv2d_and_gradients((32, 32, 32, 64), (3, 3, 64, 64)),
+    "3x3, one image": lambda: conv2d_and_gradients((1, 181, 181, 64), (3, 3, 64, 64)),
+    "depthwise": lambda: conv2d_and_gradients((32, 32, 32, 128), (5, 5, 1, 128), groups=128),
+    "groups of four": lambda: conv2d_and_gradients((16, 32, 32, 128), (5, 5, 4, 128), groups=32),
+    "of images": lambda: conv2d_and_gradients((32, 64, 64, 3), (7, 7, 3, 32)),
+    "of one image": lambda: conv2d_and_gradients((1, 400, 400, 3), (7, 7, 3, 32), stride=2),
+    "pooling": lambda: pool2d_and_gradients(32, 64, 64, 64, size=2),
+    "pooling, one image": lambda: pool2d_and_gradients(1, 600, 600, 32, size=3),
+    "pooling, huge windows": lambda: pool2d_and_gradients(1, 1000, 1000, 16, size=100),
+    "patches": lambda: patches(8, 64, 64, 32, size=3),
+    "long patches": lambda: patches(1, 206, 206, 8, size=200),
+    "dense": dense_and_gradients,
+    "rows": rows,
+    "filled": filled,
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@by_name(LARGE)
+def test_ctrl_c_cuts_every_large_call_short(monkeypatch, ctrl_c, name, threads):
+    """At random moments, until it came inside often enough: then the results, in which there was nothing before, are not all there."""
+    made = []
+
+    def unwritten(array):
+        array.fill(np.nan if array.dtype.kind == "f" else -1)
+        made.append(array)
+
+    monkeypatch.setattr(_images, "watchers", [unwritten])
+    rng = np.random.default_rng(1)
+    with fastcnn.num_threads(threads):
+        for call in LARGE[name]():
+            made.clear()
+            call()
+            expected, short = list(made), 0
+            for _ in range(1000):
+                made.clear()
+                interrupt(ctrl_c, call, rng.uniform(0.0005, 0.01))
+                short += len(made) > 0 and any(not np.array_equal(ours, theirs) for ours, theirs in zip(made, expected, strict=False))
+                if short == (100 if LONG else 1):
+                    break
+            else:
+                pytest.fail("Ctrl-C did not end the call")
+            made.clear()
+            call()
+            for ours, theirs in zip(made, expected, strict=True):
+                assert_same_bits(ours, theirs)
+
+
+def state_of(model):
+    """The weights and what the optimizer keeps, as bytes."""
+    return b"".join(array.tobytes() for array in (*model.get_weights(), *model.optimizer.slots.values()))
+
+
+def test_a_fit_that_was_interrupted_has_the_weights_of_a_whole_step(ctrl_c):
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((96, 14, 13, 3), np.float32), np.arange(96) % 9
+
+    def compiled():
+        model = network()
+        model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+        return model
+
+    def fit(model, **options):
+        fastcnn.random.set_seed(1)
+        model.fit(x, y, batch_size=16, epochs=2, verbose=0, **options)
+
+    model = compiled()
+    states = {state_of(model)}
+
+    def note(*_):
+        states.add(state_of(model))
+
+    start = time.perf_counter()
+    fit(model, callbacks=[callbacks.LambdaCallback(on_train_begin=note, on_train_batch_end=note)])
+    seconds = time.perf_counter() - start
+    found = set()
+    for _ in range(100 if LONG else 20):
+        again = compiled()
+        interrupt(ctrl_c, functools.partial(fit, again), rng.uniform(0, seconds))
+        found.add(state_of(again))
+    assert found <= states
+    assert len(states) > 12
+    assert len(found) > 2

@@ -14,7 +14,7 @@ from fastcnn.ops import conv_pool
 from fastcnn.ops._images import NHWC
 from fastcnn.ops.conv import canonical_shape
 
-pytestmark = pytest.mark.usefixtures("unwritten_outputs")
+pytestmark = [pytest.mark.usefixtures("unwritten_outputs"), pytest.mark.thread_unsafe(reason="the switch for the method is the process's")]
 
 
 def assert_agrees(x, w, b, padding, tile):

@@ -138,8 +138,12 @@ cdef class Memory:
 
 cdef extern from *:
     """
-    /* -1 with the exception of a signal's handler set, if it had a kernel given up. */
-    static int signals_exception(void) { return fcnn_was_given_up() ? -1 : 0; }
+    /* -1 with an exception set, that of a signal's handler as a rule, if a kernel was given up. */
+    static int signals_exception(void) {
+      if (!fcnn_was_given_up()) return 0;
+      if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "a signal's handler forked inside this call, whose threads are not in the child");
+      return -1;
+    }
     """
     int signals_exception() except -1
 

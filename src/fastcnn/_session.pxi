@@ -65,10 +65,10 @@ cdef class Session:
         """Pack pairs of w (KH, KW, C, F) and bias (F) or None, one for each convolution; return what `run` reads of them."""
         cdef Py_ssize_t count = len(weights), i
         cdef Memory prepared = Memory(fcnn_session_prepared_numbers(self.session) * sizeof(float))
+        arrays = [(Array(w), Array(bias)) for w, bias in weights]  # held until all are packed
         cdef const float **pointers = <const float **>calloc(2 * count + 1, sizeof(float *))
         if pointers == NULL:
             raise MemoryError("not enough memory to prepare the session's filters")
-        arrays = [(Array(w), Array(bias)) for w, bias in weights]  # held until all are packed
         for i in range(count):
             pointers[i] = <const float *>(<Array>arrays[i][0]).data()
             pointers[count + i] = <const float *>(<Array>arrays[i][1]).data()

@@ -4,10 +4,13 @@
      kernels [cases]     how many shapes each check draws
 
    A check that fails prints a line with its case. The last line is "N passed, N failed"; the exit status is 1 if any failed. */
+#include <fenv.h>
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -293,6 +296,7 @@ static bool inside(int64_t h, int64_t w, int64_t H, int64_t W) { return h >= 0 &
 #undef REAL
 
 #include "sessions.inc"
+#include "threads.inc"
 
 static void check_configuration(void) {
   begin_case("configuration");
@@ -336,6 +340,7 @@ int main(int argc, char **argv) {
     check_all_f32(cases);
     check_all_f64(cases);
     check_sessions(cases);
+    check_threads();
   }
   for (int64_t i = 0; i < cases; i++) check_gather(random_between(0, 40), random_between(1, 40), random_between(0, 300));
   printf("%" PRId64 " passed, %" PRId64 " failed\n", report.passed, report.failed);
