@@ -1,6 +1,7 @@
 """The explorer in Python: records are what layers give, pages hold no strangers' code, and the server answers its own page alone."""
 
 import base64
+import errno
 import http.client
 import json
 import re
@@ -377,6 +378,18 @@ def test_the_demo_ends_at_ctrl_c(tmp_path):
             process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=20) == ("", "")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(OSError(errno.EBADF, "Bad file descriptor"), ""), (RuntimeError("broken"), "fastcnn: RuntimeError: broken\n")]
+)
+def test_a_lost_connection_is_nothing_to_speak_of_and_a_fault_is(error, said, capsys):
+    with DemoServer(networks.mnist_network()) as server:
+        try:
+            raise error
+        except Exception:
+            server.handle_error(None, None)
+    assert capsys.readouterr().err == said
 
 
 def test_without_a_model_the_demo_trains_one(tmp_path, monkeypatch, capsys):
