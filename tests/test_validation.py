@@ -1,19 +1,21 @@
 """Bad input is refused with the right exception, which names the argument; and strange but good input works.
 
-Good input is tested here only where no other file does it: empty batches, NaN and infinities are in ``test_ops_*.py``; order in memory,
-read-only and memory-mapped arrays, and arrays that change during a call are in ``test_invariance.py``.
+The table of both is in ``input_table.py``; its cases run in child processes. What no row of it says is here: every kernel set, sizes and
+parameters far beyond the usual. Order in memory and arrays that change during a call are also in ``test_invariance.py``.
 """
 
 import inspect
 
 import numpy as np
 import pytest
-from bad_inputs import CALLS, CASES, LARGEST, NO_MEMORY, numbers
+from bad_inputs import CALLS, LARGEST, numbers
 from compare import assert_close, assert_same_bits, scale_of
+from input_table import ROWS, TABLE
+from isolated import outcomes_of
 from kernels import by_name, on_both_dtypes
 
 import fastcnn
-from fastcnn import layers, reference
+from fastcnn import reference
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +31,7 @@ def results_of(operation, **changes):
     return results if isinstance(results, tuple) else (results,)
 
 
-# --- Bad input --------------------------------------------------------------------------------------------------------------
+# --- The table ----------------------------------------------------------------------------------------------------------
 
 
 @by_name(CALLS)
@@ -37,45 +39,57 @@ def test_the_calls_that_the_cases_change_work(name):
     assert results_of(name) is not None
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_bad_input_is_refused_by_name(case):
-    with pytest.raises(case.error, match=rf"\b({case.name})\b") as raised:
-        results_of(case.operation, **case.changes)
-    assert raised.type is case.error
+@pytest.fixture(scope="module")
+def outcomes(request):
+    """What failed of each case of the table that is asked for: all have run in child processes."""
+    asked = [item.callspec.params["index"] for item in request.session.items if item.name.startswith("test_no_input_does_harm[")]
+    return outcomes_of("input_table", asked, seconds=20)
 
 
-@pytest.mark.parametrize("case", NO_MEMORY, ids=str)
-def test_too_much_for_the_memory_is_a_memory_error(case):
-    with pytest.raises(MemoryError):
-        results_of(case.operation, **case.changes)
+@pytest.mark.parametrize("index", range(len(TABLE)), ids=[str(entry) for entry in TABLE])
+def test_no_input_does_harm(outcomes, index):
+    if outcomes[index]:
+        pytest.fail(outcomes[index], pytrace=False)
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "name"),
-    [
-        (lambda: layers.Conv2D(4, 3, strides=0), ValueError, "strides"),
-        (lambda: layers.Conv2D(4, 3, strides=(1, -1)), ValueError, "strides"),
-        (lambda: layers.Conv2D(4, 3, strides=1.5), TypeError, "strides"),
-        (lambda: layers.Conv2D(4, 0), ValueError, "kernel_size"),
-        (lambda: layers.Conv2D(4, 2.0), TypeError, "kernel_size"),
-        (lambda: layers.Conv2D(0, 3), ValueError, "filters"),
-        (lambda: layers.Conv2D(4, 3, groups=0), ValueError, "groups"),
-        (lambda: layers.Conv2D(4, 3, groups=3), ValueError, "groups"),
-        (lambda: layers.Conv2D(4, 3, padding="full"), ValueError, "padding"),
-        (lambda: layers.Conv2D(4, 3, dilation_rate=0), ValueError, "dilation_rate"),
-        (lambda: layers.DepthwiseConv2D(3, strides=0), ValueError, "strides"),
-        (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), ValueError, "depth_multiplier"),
-        (lambda: layers.Conv2DTranspose(4, 3, strides=0), ValueError, "strides"),
-        (lambda: layers.MaxPooling2D(0), ValueError, "pool_size"),
-        (lambda: layers.MaxPooling2D(2, strides=0), ValueError, "strides"),
-        (lambda: layers.AveragePooling2D((2, 0)), ValueError, "pool_size"),
-        (lambda: layers.AveragePooling2D(2, strides=-1), ValueError, "strides"),
-        (lambda: layers.Dense(0), ValueError, "units"),
-    ],
-)
-def test_layers_refuse_bad_parameters_when_they_are_made(make, error, name):
-    with pytest.raises(error, match=rf"\b{name}\b"):
-        make()
+def test_every_kind_of_input_has_cases():
+    assert {entry.case.row for entry in TABLE} == set(range(1, ROWS + 1))
+    assert len(TABLE) >= 1000
+
+
+PLANTED = """
+import os, signal, time
+
+def fails():
+    raise ValueError("planted")
+
+def hangs():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    time.sleep(60)
+
+TABLE = [print, os.abort, print, fails, hangs, lambda: os.kill(os.getpid(), signal.SIGSEGV), print, lambda: os._exit(0), print]
+
+def run(case):
+    case()
+"""
+
+
+def test_a_crash_or_a_hang_is_the_failure_of_its_case(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text(PLANTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    outcomes = outcomes_of("planted", list(range(9)), seconds=1)
+    assert sorted(outcomes) == list(range(9))
+    assert [index for index, failure in outcomes.items() if not failure] == [0, 2, 6, 8]
+    found = {1: "SIGABRT", 3: "ValueError: planted", 4: "Timeout", 5: "SIGSEGV", 7: "status 0"}
+    for index, words in found.items():
+        assert words in outcomes[index]
+
+
+def test_a_table_that_cannot_be_read_is_no_success(tmp_path, monkeypatch):
+    (tmp_path / "unreadable.py").write_text("import nothing_of_that_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match="nothing_of_that_name"):
+        outcomes_of("unreadable", [0], seconds=1)
 
 
 # --- Strange but good input ---------------------------------------------------------------------------------------------------
@@ -93,47 +107,16 @@ def assert_same_results(operation, changes, others=None):
 @by_name(ON_ARRAYS)
 def test_numpys_integers_and_sequences_of_them_are_parameters(name):
     function, arguments = CALLS[name]
-    values = {"dilation": np.uint64(1), "padding": np.zeros((2, 2), np.int32), "groups": np.int16(1), "axis": np.int8(-1)}
+    values = {
+        "dilation": np.uint64(1),
+        "padding": np.zeros((2, 2), np.int32),
+        "groups": np.int16(4 if "depthwise" in name else 1),
+        "axis": np.int8(-1),
+    }
     values |= {"pool_size": [np.int64(2), 2], "kernel_size": np.array([3, 2]), "output_padding": [0, np.uint8(0)]}
     values |= {"stride": np.int8(2 if "pool" in name else 1), "input_shape": np.array(arguments.get("input_shape"))}
     parameters = inspect.signature(function).parameters
     assert_same_results(name, {parameter: value for parameter, value in values.items() if parameter in parameters})
-
-
-@by_name(ON_ARRAYS)
-def test_lists_are_arrays(name):
-    arrays = {name: value for name, value in CALLS[name][1].items() if isinstance(value, np.ndarray)}
-    wide = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in arrays.items()}
-    assert_same_results(name, {name: value.tolist() for name, value in arrays.items()}, wide)
-
-
-class ArrayLike:
-    """What NumPy can make an array of, and nothing else."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.array, dtype)
-
-
-class Exchangeable:
-    """What can be exchanged by DLPack, and nothing else."""
-
-    def __init__(self, array):
-        self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
-
-
-@by_name(ON_ARRAYS)
-def test_what_numpy_can_make_an_array_of_is_one(name):
-    arrays = {name: value for name, value in CALLS[name][1].items() if isinstance(value, np.ndarray)}
-    for convert in (ArrayLike, memoryview, np.ma.masked_array):
-        assert_same_results(name, {name: convert(value) for name, value in arrays.items()})
-    masked = {name: np.ma.masked_array(value, mask=np.ones(value.shape, bool)) for name, value in arrays.items()}
-    assert_same_results(name, masked)  # masks are not looked at
-    for argument, value in arrays.items():
-        with pytest.raises(TypeError, match=rf"\b{argument}\b"):
-            results_of(name, **{argument: Exchangeable(value)})
 
 
 @on_both_dtypes
