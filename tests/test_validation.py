@@ -15,7 +15,9 @@ from isolated import outcomes_of
 from kernels import by_name, on_both_dtypes
 
 import fastcnn
-from fastcnn import reference
+from fastcnn import _validate, reference
+from fastcnn.ops import _images, conv, pool
+from fastcnn.ops._images import NHWC
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +179,71 @@ def test_arrays_of_more_numbers_than_32_bits_count(isa, tmp_path):
     ours = fastcnn.conv2d_backward(small_y, x, kernel, stride=stride, input_grad=False)
     theirs = fastcnn.conv2d_backward(small_y, small, kernel, stride=2, input_grad=False)
     assert_same_bits(ours[1], theirs[1])
+
+
+# --- What layers ask of the same code -----------------------------------------------------------------------------------------
+
+
+def test_entries_by_name_or_in_order():
+    assert _validate.by_name({"b": 2}, ["a", "b"], "loss") == [None, 2]
+    assert _validate.by_name((1, 2), ["a", "b"], "loss") == [1, 2]
+    for unfit in ({"c": 1}, [1], 1):
+        with pytest.raises(ValueError, match=r"\bloss\b"):
+            _validate.by_name(unfit, ["a", "b"], "loss")
+
+
+def test_shapes_that_layers_pass_on_are_checked():
+    x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((3, 3, 2, 3), np.float32)
+    shape = conv.canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
+    with pytest.raises(ValueError, match=r"\bx\b"):
+        conv.canonical_shape(NHWC, x.shape[1:], w.shape, 1, (1, 1), (1, 1), "valid")
+    with pytest.raises(ValueError, match=r"\bdy\b"):
+        conv.backward(shape, np.ones((1, 2, 2, 2), np.float32), x, w, True, ())
+    assert pool.fits_winners((15, 17))
+    assert not pool.fits_winners((16, 16))
+
+
+@pytest.mark.parametrize(
+    ("out", "error"),
+    [
+        (np.zeros(3), TypeError),
+        ([None], TypeError),
+        ([np.zeros((3, 3, 2, 3))], ValueError),
+        ([np.zeros((3, 3, 2, 3), np.float32)] * 3, ValueError),
+        ([np.zeros((3, 3, 2, 3), np.float32, "F")], ValueError),
+    ],
+)
+def test_arrays_for_results_are_checked(out, error):
+    x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((3, 3, 2, 3), np.float32)
+    with pytest.raises(error, match=r"\bout\b") as raised:
+        fastcnn.conv2d_backward(fastcnn.conv2d(x, w), x, w, out=out)
+    assert raised.type is error
+
+
+def test_results_are_seen_by_whoever_watches(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_images, "watchers", [seen.append])
+    y = fastcnn.relu(np.ones(3, np.float32))
+    assert [array is y for array in seen] == [True]
+
+
+def test_planes_and_gradients_that_are_not_wanted():
+    x, w = numbers(4, 6), numbers(3, 2, 4, 4)
+    assert_same_bits(fastcnn.max_pool2d(x), fastcnn.max_pool2d(x[None, :, :, None])[0, :, :, 0])
+    dy, x = numbers(2, 4, 6, 4), numbers(2, 6, 7, 4)
+    assert fastcnn.conv2d_backward(dy, x, w, input_grad=False)[0] is None
+    assert fastcnn.conv2d_transpose_backward(x, dy, w, input_grad=False)[0] is None
+
+
+@pytest.mark.parametrize(("padding", "shape"), [("same", (1, 8, 12, 3)), ("valid", (1, 9, 12, 3))])
+def test_sizes_by_keras_rules_of_transposed_convolutions(padding, shape):
+    assert fastcnn.conv2d_transpose(numbers(1, 4, 6, 2), numbers(3, 2, 3, 2), stride=2, padding=padding).shape == shape
+
+
+def test_winners_as_bytes_are_those_of_max_pooling():
+    x = numbers(2, 6, 8, 3)
+    y, winners = pool.max_pool2d_winners(x, (2, 2), (2, 2), "valid", False)
+    expected, indices = fastcnn.max_pool2d(x, return_indices=True)
+    assert_same_bits(y, expected)
+    gradient = pool.max_pool2d_winners_backward(y, None, winners, x.shape, (2, 2), (2, 2), "valid")
+    assert_same_bits(gradient, fastcnn.max_pool2d_backward(y, indices, x.shape))
