@@ -16,7 +16,7 @@ from kernels import by_name, on_both_dtypes
 
 import fastcnn
 from fastcnn import _validate, reference
-from fastcnn.ops import _images, conv, pool
+from fastcnn.ops import _images, conv, conv_pool, pool
 from fastcnn.ops._images import NHWC
 
 
@@ -230,6 +230,7 @@ def test_results_are_seen_by_whoever_watches(monkeypatch):
 def test_planes_and_gradients_that_are_not_wanted():
     x, w = numbers(4, 6), numbers(3, 2, 4, 4)
     assert_same_bits(fastcnn.max_pool2d(x), fastcnn.max_pool2d(x[None, :, :, None])[0, :, :, 0])
+    assert_same_bits(fastcnn.avg_pool2d_backward(x, (8, 12)), np.repeat(np.repeat(x / 4, 2, 0), 2, 1))
     dy, x = numbers(2, 4, 6, 4), numbers(2, 6, 7, 4)
     assert fastcnn.conv2d_backward(dy, x, w, input_grad=False)[0] is None
     assert fastcnn.conv2d_transpose_backward(x, dy, w, input_grad=False)[0] is None
@@ -247,3 +248,9 @@ def test_winners_as_bytes_are_those_of_max_pooling():
     assert_same_bits(y, expected)
     gradient = pool.max_pool2d_winners_backward(y, None, winners, x.shape, (2, 2), (2, 2), "valid")
     assert_same_bits(gradient, fastcnn.max_pool2d_backward(y, indices, x.shape))
+
+
+def test_whether_a_pair_is_fused_is_found_out():
+    x, w = numbers(1, 30, 30, 3), numbers(3, 3, 3, 16)
+    shape = conv.canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
+    assert conv_pool.is_fused(x, w, conv_pool.ConvPoolShape.of(shape, (2, 2), (2, 2), "valid"))
