@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test check-c asan tsan neon lint format docs wheel clean
+.PHONY: develop debug test check-c asan tsan neon coverage lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -14,6 +14,14 @@ test:
 
 check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
+
+coverage: ## every branch of what checks arguments and works out shapes, in Python and in C, or a failure
+	$(MAKE) -C tests/ctest coverage
+	mkdir -p build
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m coverage run -m pytest -q tests/test_validation.py tests/test_ops_conv_pool.py
+	$(PYTHON) -m coverage combine -q
+	$(PYTHON) tools/coverage_of_shapes.py
 
 lint:
 	ruff check .
