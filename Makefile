@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test parallel long check-c asan tsan neon fuzz fuzz-asan lint format docs wheel clean
+.PHONY: develop debug test parallel long check-c asan tsan neon fuzz fuzz-asan coverage lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -38,6 +38,14 @@ fuzz-asan: ## the same with a debug build of its own under AddressSanitizer and 
 	  $(PYTHON) -m pip install --quiet --no-deps --target $(SANITIZED)/lib $(SANITIZED)/from
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
 	  PYTHONPATH=$(SANITIZED)/lib:tests $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
+
+coverage: ## every branch of what checks arguments and works out shapes, in Python and in C, or a failure
+	$(MAKE) -C tests/ctest coverage
+	mkdir -p build
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m coverage run -m pytest -q tests/test_validation.py tests/test_ops_conv_pool.py
+	$(PYTHON) -m coverage combine -q
+	$(PYTHON) tools/coverage_of_shapes.py
 
 lint:
 	ruff check .

@@ -1,9 +1,10 @@
 """The table of bad inputs: calls that work, and what to replace in them. All of it has crashed, hung or corrupted some library.
 
 Rows are numbered by theme: stride, size, padding and other parameters (1 to 18), convolutions (19 to 36), poolings (37 to 50), arrays
-(51 to 60). Numbers that are missing here are of good input, which is tested where it belongs.
+(51 to 60). Numbers that are missing here are of good input: see ``strange_inputs.py``.
 """
 
+import functools
 import inspect
 import math
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastcnn
+from fastcnn import layers
 
 
 def numbers(*shape):
@@ -26,6 +28,14 @@ def use_num_threads(n):
 CALLS = {
     "conv2d": (fastcnn.conv2d, {"x": numbers(2, 6, 7, 4), "w": numbers(3, 2, 4, 6), "b": numbers(6)}),
     "conv2d_backward": (fastcnn.conv2d_backward, {"dy": numbers(2, 4, 6, 6), "x": numbers(2, 6, 7, 4), "w": numbers(3, 2, 4, 6)}),
+    "depthwise_conv2d": (
+        functools.partial(fastcnn.conv2d, groups=4),
+        {"x": numbers(2, 6, 7, 4), "w": numbers(3, 2, 1, 8), "b": numbers(8)},
+    ),
+    "depthwise_conv2d_backward": (
+        functools.partial(fastcnn.conv2d_backward, groups=4),
+        {"dy": numbers(2, 4, 6, 8), "x": numbers(2, 6, 7, 4), "w": numbers(3, 2, 1, 8)},
+    ),
     "conv2d_transpose": (fastcnn.conv2d_transpose, {"x": numbers(2, 4, 6, 6), "w": numbers(3, 2, 4, 6), "b": numbers(4)}),
     "conv2d_transpose_backward": (
         fastcnn.conv2d_transpose_backward,
@@ -50,6 +60,16 @@ CALLS = {
     "set_num_threads": (fastcnn.set_num_threads, {"n": 1}),
     "num_threads": (use_num_threads, {"n": 1}),
     "show_config": (fastcnn.show_config, {"mode": "dicts"}),
+}
+#: The same of layers.
+LAYERS = {
+    "Conv2D": (layers.Conv2D, {"filters": 4, "kernel_size": 3}),
+    "DepthwiseConv2D": (layers.DepthwiseConv2D, {"kernel_size": 3}),
+    "SeparableConv2D": (layers.SeparableConv2D, {"filters": 4, "kernel_size": 3}),
+    "Conv2DTranspose": (layers.Conv2DTranspose, {"filters": 4, "kernel_size": 3}),
+    "MaxPooling2D": (layers.MaxPooling2D, {"pool_size": 2}),
+    "AveragePooling2D": (layers.AveragePooling2D, {"pool_size": 2}),
+    "Dense": (layers.Dense, {"units": 4}),
 }
 CONVOLUTIONS, TRANSPOSED = ["conv2d", "conv2d_backward"], ["conv2d_transpose", "conv2d_transpose_backward"]
 POOLINGS, PATCHES = ["max_pool2d", "avg_pool2d"], ["im2col", "col2im"]
@@ -116,14 +136,22 @@ class Case(NamedTuple):
     error: type
     name: str
 
-    def __str__(self):
-        changes = ", ".join(f"{name} {brief(value)}" for name, value in self.changes.items())
-        return f"{self.row}: {self.operation} with {changes}"
+    def changed(self):
+        return ", ".join(f"{name} {brief(value)}" for name, value in self.changes.items())
 
 
 def brief(value):
-    """The value, or an array's dtype and shape."""
-    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else repr(value)[:50]
+    """The value, an array's dtype and shape, or the type of what has no name but its address."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__ if " at 0x" in repr(value) else repr(value)[:50]
+
+
+class Exchangeable:
+    """What can be exchanged by DLPack, and nothing else."""
+
+    def __init__(self, array):
+        self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
 
 
 def empty(*shape):
@@ -175,11 +203,36 @@ def bad_parameters():
     ]
     for row, parameter, error, values in table:
         for operation, (function, _) in CALLS.items():
+            if operation.startswith("depthwise") and parameter == "groups":
+                continue
             if parameter in inspect.signature(function).parameters:
                 only_integer = operation == "convolve2d" and parameter == "stride"
                 for value in values:
                     expected = TypeError if only_integer and isinstance(value, (tuple, list, np.ndarray)) else error
                     yield Case(row, operation, {parameter: value}, expected, parameter)
+    yield from (Case(48, "avg_pool2d_backward", {name: 0}, ValueError, name) for name in ("pool_size", "stride"))
+
+
+def bad_layers():
+    """Parameters of layers, which are refused when the layer is made."""
+    table = [
+        ("strides", ValueError, [0, (0, 1), -1, (1, -1), 2**63]),
+        ("strides", TypeError, [1.5, (1, 2.0), "1", True]),
+        ("kernel_size", ValueError, [0, (3, 0), -3, (), 2**63]),
+        ("kernel_size", TypeError, [2.0, None, True]),
+        ("pool_size", ValueError, [0, (2, 0), -2, (), 2**63]),
+        ("pool_size", TypeError, [2.0, True]),
+        ("dilation_rate", ValueError, [0, (1, 0), -1]),
+        ("filters", ValueError, [0, -1]),
+        ("groups", ValueError, [0, -1, 3]),
+        ("depth_multiplier", ValueError, [0]),
+        ("units", ValueError, [0, -1]),
+        ("padding", ValueError, ["full", ""]),
+    ]
+    for name, error, values in table:
+        for operation, (layer, _) in LAYERS.items():
+            if name in inspect.signature(layer).parameters:
+                yield from (Case(3, operation, {name: value}, error, name) for value in values)
 
 
 def bad_arrays():
@@ -192,6 +245,7 @@ def bad_arrays():
                 yield Case(24 if name == "b" else 23, operation, {name: np.zeros(shape, good.dtype)}, ValueError, name)
             yield from (Case(54, operation, {name: np.zeros(good.shape, dtype)}, TypeError, name) for dtype in BAD_DTYPES)
             yield from (Case(54, operation, {name: value}, TypeError, name) for value in ("text", object(), {1: 2}))
+            yield Case(60, operation, {name: Exchangeable(good)}, TypeError, name)
             if np.longdouble != np.float64 and name not in ("b", "indices", "labels"):  # no kernel is as wide; but a bias is rounded
                 yield Case(54, operation, {name: np.zeros(good.shape, np.longdouble)}, TypeError, name)
             yield from (Case(56, operation, {name: value}, ValueError, name) for value in ([[1.0, 2.0], [3.0]], [1, [2]], [[1], 2]))
@@ -313,11 +367,12 @@ def bad_indices():
         yield Case(34, "col2im", {"input_shape": size}, ValueError, "cols|input_shape|result")
 
 
-#: More bytes than any machine can address, but fewer than 2**63.
-NO_MEMORY = [
-    Case(26, "im2col", {"x": numbers(1, 64, 64, 1), "kernel_size": 2048, "padding": 8192}, MemoryError, ""),
-    Case(34, "max_pool2d_backward", {"input_shape": (2, 2**47, 1, 3)}, MemoryError, ""),
-    Case(28, "conv2d_transpose", {"stride": 2**23}, MemoryError, ""),
-    Case(28, "conv2d", {"padding": 2**24}, MemoryError, ""),
-]
-CASES = [*bad_parameters(), *bad_arrays(), *empty_arrays(), *bad_geometry(), *bad_indices()]
+def too_large():
+    """More bytes than any machine can address, but fewer than 2**63."""
+    yield Case(26, "im2col", {"x": numbers(1, 64, 64, 1), "kernel_size": 2048, "padding": 8192}, MemoryError, "")
+    yield Case(34, "max_pool2d_backward", {"input_shape": (2, 2**47, 1, 3)}, MemoryError, "")
+    yield Case(28, "conv2d_transpose", {"stride": 2**23}, MemoryError, "")
+    yield Case(28, "conv2d", {"padding": 2**24}, MemoryError, "")
+
+
+CASES = [*bad_parameters(), *bad_layers(), *bad_arrays(), *empty_arrays(), *bad_geometry(), *bad_indices(), *too_large()]

@@ -1,19 +1,23 @@
 """Bad input is refused with the right exception, which names the argument; and strange but good input works.
 
-Good input is tested here only where no other file does it: empty batches, NaN and infinities are in ``test_ops_*.py``; order in memory,
-read-only and memory-mapped arrays, and arrays that change during a call are in ``test_invariance.py``.
+The table of both is in ``input_table.py``; its cases run in child processes. What no row of it says is here: every kernel set, sizes and
+parameters far beyond the usual. Order in memory and arrays that change during a call are also in ``test_invariance.py``.
 """
 
 import inspect
 
 import numpy as np
 import pytest
-from bad_inputs import CALLS, CASES, LARGEST, NO_MEMORY, numbers
+from bad_inputs import CALLS, LARGEST, numbers
 from compare import assert_close, assert_same_bits, scale_of
+from input_table import ROWS, TABLE
+from isolated import outcomes_of
 from kernels import by_name, on_both_dtypes
 
 import fastcnn
-from fastcnn import layers, reference
+from fastcnn import _validate, reference
+from fastcnn.ops import _images, conv, conv_pool, pool
+from fastcnn.ops._images import NHWC
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +33,7 @@ def results_of(operation, **changes):
     return results if isinstance(results, tuple) else (results,)
 
 
-# --- Bad input --------------------------------------------------------------------------------------------------------------
+# --- The table ----------------------------------------------------------------------------------------------------------
 
 
 @by_name(CALLS)
@@ -37,45 +41,57 @@ def test_the_calls_that_the_cases_change_work(name):
     assert results_of(name) is not None
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_bad_input_is_refused_by_name(case):
-    with pytest.raises(case.error, match=rf"\b({case.name})\b") as raised:
-        results_of(case.operation, **case.changes)
-    assert raised.type is case.error
+@pytest.fixture(scope="module")
+def outcomes(request):
+    """What failed of each case of the table that is asked for: all have run in child processes."""
+    asked = [item.callspec.params["index"] for item in request.session.items if item.name.startswith("test_no_input_does_harm[")]
+    return outcomes_of("input_table", asked, seconds=20)
 
 
-@pytest.mark.parametrize("case", NO_MEMORY, ids=str)
-def test_too_much_for_the_memory_is_a_memory_error(case):
-    with pytest.raises(MemoryError):
-        results_of(case.operation, **case.changes)
+@pytest.mark.parametrize("index", range(len(TABLE)), ids=[str(entry) for entry in TABLE])
+def test_no_input_does_harm(outcomes, index):
+    if outcomes[index]:
+        pytest.fail(outcomes[index], pytrace=False)
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "name"),
-    [
-        (lambda: layers.Conv2D(4, 3, strides=0), ValueError, "strides"),
-        (lambda: layers.Conv2D(4, 3, strides=(1, -1)), ValueError, "strides"),
-        (lambda: layers.Conv2D(4, 3, strides=1.5), TypeError, "strides"),
-        (lambda: layers.Conv2D(4, 0), ValueError, "kernel_size"),
-        (lambda: layers.Conv2D(4, 2.0), TypeError, "kernel_size"),
-        (lambda: layers.Conv2D(0, 3), ValueError, "filters"),
-        (lambda: layers.Conv2D(4, 3, groups=0), ValueError, "groups"),
-        (lambda: layers.Conv2D(4, 3, groups=3), ValueError, "groups"),
-        (lambda: layers.Conv2D(4, 3, padding="full"), ValueError, "padding"),
-        (lambda: layers.Conv2D(4, 3, dilation_rate=0), ValueError, "dilation_rate"),
-        (lambda: layers.DepthwiseConv2D(3, strides=0), ValueError, "strides"),
-        (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), ValueError, "depth_multiplier"),
-        (lambda: layers.Conv2DTranspose(4, 3, strides=0), ValueError, "strides"),
-        (lambda: layers.MaxPooling2D(0), ValueError, "pool_size"),
-        (lambda: layers.MaxPooling2D(2, strides=0), ValueError, "strides"),
-        (lambda: layers.AveragePooling2D((2, 0)), ValueError, "pool_size"),
-        (lambda: layers.AveragePooling2D(2, strides=-1), ValueError, "strides"),
-        (lambda: layers.Dense(0), ValueError, "units"),
-    ],
-)
-def test_layers_refuse_bad_parameters_when_they_are_made(make, error, name):
-    with pytest.raises(error, match=rf"\b{name}\b"):
-        make()
+def test_every_kind_of_input_has_cases():
+    assert {entry.case.row for entry in TABLE} == set(range(1, ROWS + 1))
+    assert len(TABLE) >= 1000
+
+
+PLANTED = """
+import os, signal, time
+
+def fails():
+    raise ValueError("planted")
+
+def hangs():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    time.sleep(60)
+
+TABLE = [print, os.abort, print, fails, hangs, lambda: os.kill(os.getpid(), signal.SIGSEGV), print, lambda: os._exit(0), print]
+
+def run(case):
+    case()
+"""
+
+
+def test_a_crash_or_a_hang_is_the_failure_of_its_case(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text(PLANTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    outcomes = outcomes_of("planted", list(range(9)), seconds=1)
+    assert sorted(outcomes) == list(range(9))
+    assert [index for index, failure in outcomes.items() if not failure] == [0, 2, 6, 8]
+    found = {1: "SIGABRT", 3: "ValueError: planted", 4: "Timeout", 5: "SIGSEGV", 7: "status 0"}
+    for index, words in found.items():
+        assert words in outcomes[index]
+
+
+def test_a_table_that_cannot_be_read_is_no_success(tmp_path, monkeypatch):
+    (tmp_path / "unreadable.py").write_text("import nothing_of_that_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match="nothing_of_that_name"):
+        outcomes_of("unreadable", [0], seconds=1)
 
 
 # --- Strange but good input ---------------------------------------------------------------------------------------------------
@@ -93,47 +109,16 @@ def assert_same_results(operation, changes, others=None):
 @by_name(ON_ARRAYS)
 def test_numpys_integers_and_sequences_of_them_are_parameters(name):
     function, arguments = CALLS[name]
-    values = {"dilation": np.uint64(1), "padding": np.zeros((2, 2), np.int32), "groups": np.int16(1), "axis": np.int8(-1)}
+    values = {
+        "dilation": np.uint64(1),
+        "padding": np.zeros((2, 2), np.int32),
+        "groups": np.int16(4 if "depthwise" in name else 1),
+        "axis": np.int8(-1),
+    }
     values |= {"pool_size": [np.int64(2), 2], "kernel_size": np.array([3, 2]), "output_padding": [0, np.uint8(0)]}
     values |= {"stride": np.int8(2 if "pool" in name else 1), "input_shape": np.array(arguments.get("input_shape"))}
     parameters = inspect.signature(function).parameters
     assert_same_results(name, {parameter: value for parameter, value in values.items() if parameter in parameters})
-
-
-@by_name(ON_ARRAYS)
-def test_lists_are_arrays(name):
-    arrays = {name: value for name, value in CALLS[name][1].items() if isinstance(value, np.ndarray)}
-    wide = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in arrays.items()}
-    assert_same_results(name, {name: value.tolist() for name, value in arrays.items()}, wide)
-
-
-class ArrayLike:
-    """What NumPy can make an array of, and nothing else."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.array, dtype)
-
-
-class Exchangeable:
-    """What can be exchanged by DLPack, and nothing else."""
-
-    def __init__(self, array):
-        self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
-
-
-@by_name(ON_ARRAYS)
-def test_what_numpy_can_make_an_array_of_is_one(name):
-    arrays = {name: value for name, value in CALLS[name][1].items() if isinstance(value, np.ndarray)}
-    for convert in (ArrayLike, memoryview, np.ma.masked_array):
-        assert_same_results(name, {name: convert(value) for name, value in arrays.items()})
-    masked = {name: np.ma.masked_array(value, mask=np.ones(value.shape, bool)) for name, value in arrays.items()}
-    assert_same_results(name, masked)  # masks are not looked at
-    for argument, value in arrays.items():
-        with pytest.raises(TypeError, match=rf"\b{argument}\b"):
-            results_of(name, **{argument: Exchangeable(value)})
 
 
 @on_both_dtypes
@@ -194,3 +179,78 @@ def test_arrays_of_more_numbers_than_32_bits_count(isa, tmp_path):
     ours = fastcnn.conv2d_backward(small_y, x, kernel, stride=stride, input_grad=False)
     theirs = fastcnn.conv2d_backward(small_y, small, kernel, stride=2, input_grad=False)
     assert_same_bits(ours[1], theirs[1])
+
+
+# --- What layers ask of the same code -----------------------------------------------------------------------------------------
+
+
+def test_entries_by_name_or_in_order():
+    assert _validate.by_name({"b": 2}, ["a", "b"], "loss") == [None, 2]
+    assert _validate.by_name((1, 2), ["a", "b"], "loss") == [1, 2]
+    for unfit in ({"c": 1}, [1], 1):
+        with pytest.raises(ValueError, match=r"\bloss\b"):
+            _validate.by_name(unfit, ["a", "b"], "loss")
+
+
+def test_shapes_that_layers_pass_on_are_checked():
+    x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((3, 3, 2, 3), np.float32)
+    shape = conv.canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
+    with pytest.raises(ValueError, match=r"\bx\b"):
+        conv.canonical_shape(NHWC, x.shape[1:], w.shape, 1, (1, 1), (1, 1), "valid")
+    with pytest.raises(ValueError, match=r"\bdy\b"):
+        conv.backward(shape, np.ones((1, 2, 2, 2), np.float32), x, w, True, ())
+    assert pool.fits_winners((15, 17))
+    assert not pool.fits_winners((16, 16))
+
+
+@pytest.mark.parametrize(
+    ("out", "error"),
+    [
+        (np.zeros(3), TypeError),
+        ([None], TypeError),
+        ([np.zeros((3, 3, 2, 3))], ValueError),
+        ([np.zeros((3, 3, 2, 3), np.float32)] * 3, ValueError),
+        ([np.zeros((3, 3, 2, 3), np.float32, "F")], ValueError),
+    ],
+)
+def test_arrays_for_results_are_checked(out, error):
+    x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((3, 3, 2, 3), np.float32)
+    with pytest.raises(error, match=r"\bout\b") as raised:
+        fastcnn.conv2d_backward(fastcnn.conv2d(x, w), x, w, out=out)
+    assert raised.type is error
+
+
+def test_results_are_seen_by_whoever_watches(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_images, "watchers", [seen.append])
+    y = fastcnn.relu(np.ones(3, np.float32))
+    assert [array is y for array in seen] == [True]
+
+
+def test_planes_and_gradients_that_are_not_wanted():
+    x, w = numbers(4, 6), numbers(3, 2, 4, 4)
+    assert_same_bits(fastcnn.max_pool2d(x), fastcnn.max_pool2d(x[None, :, :, None])[0, :, :, 0])
+    assert_same_bits(fastcnn.avg_pool2d_backward(x, (8, 12)), np.repeat(np.repeat(x / 4, 2, 0), 2, 1))
+    dy, x = numbers(2, 4, 6, 4), numbers(2, 6, 7, 4)
+    assert fastcnn.conv2d_backward(dy, x, w, input_grad=False)[0] is None
+    assert fastcnn.conv2d_transpose_backward(x, dy, w, input_grad=False)[0] is None
+
+
+@pytest.mark.parametrize(("padding", "shape"), [("same", (1, 8, 12, 3)), ("valid", (1, 9, 12, 3))])
+def test_sizes_by_keras_rules_of_transposed_convolutions(padding, shape):
+    assert fastcnn.conv2d_transpose(numbers(1, 4, 6, 2), numbers(3, 2, 3, 2), stride=2, padding=padding).shape == shape
+
+
+def test_winners_as_bytes_are_those_of_max_pooling():
+    x = numbers(2, 6, 8, 3)
+    y, winners = pool.max_pool2d_winners(x, (2, 2), (2, 2), "valid", False)
+    expected, indices = fastcnn.max_pool2d(x, return_indices=True)
+    assert_same_bits(y, expected)
+    gradient = pool.max_pool2d_winners_backward(y, None, winners, x.shape, (2, 2), (2, 2), "valid")
+    assert_same_bits(gradient, fastcnn.max_pool2d_backward(y, indices, x.shape))
+
+
+def test_whether_a_pair_is_fused_is_found_out():
+    x, w = numbers(1, 30, 30, 3), numbers(3, 3, 3, 16)
+    shape = conv.canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
+    assert conv_pool.is_fused(x, w, conv_pool.ConvPoolShape.of(shape, (2, 2), (2, 2), "valid"))

@@ -287,13 +287,9 @@ def pool_axes(
         for pixels, pool in zip(pad, window, strict=True):
             if max(pixels) > pool // 2:
                 raise ValueError(f"padding must be at most half of pool_size, got padding {max(pixels)} for a pool of {pool}")
-    result = []
-    for geometry in axes(size, window, stride, dilation, pad, ceil_mode=ceil_mode, names="pool_size x padding"):
-        out = geometry.out
-        while out > 1 and geometry.window_is_empty(out - 1):  # only ceil_mode and dilation make such a window
-            out -= 1
-        for index in range(min(out, -(-geometry.before // geometry.stride) + 1)):
+    geometries = axes(size, window, stride, dilation, pad, ceil_mode=ceil_mode, names="pool_size x padding")
+    for geometry in geometries:  # the last windows are never empty unless the first one is: they start before the plane's end
+        for index in range(min(geometry.out, -(-geometry.before // geometry.stride) + 1)):
             if geometry.window_is_empty(index):
                 raise ValueError(f"padding must leave every window a pixel of x: window {index} of pool_size covers padding alone")
-        result.append(geometry._replace(out=out))
-    return result[0], result[1]
+    return geometries

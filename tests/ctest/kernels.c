@@ -17,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "axes.h"
 #include "fastcnn.h"
+#include "lanes.h"
 #include "threads.h"
 
 /* --- What passed and what failed ------------------------------------------------------------------------------------------ */
@@ -326,9 +328,12 @@ static void check_gather(int64_t count, int64_t rows, int64_t row_bytes) {
   free(from), free(to), free(indices);
 }
 
+#include "shapes.inc"
+
 int main(int argc, char **argv) {
   const int64_t cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 40;
   check_configuration();
+  check_shapes();
   fcnn_set_least_share(0); /* threads for the smallest of cases, too */
   for (int i = 0; fcnn_isa_name(i); i++) {
     if (!fcnn_isa_available(i)) {
