@@ -43,7 +43,7 @@ coverage: ## every branch of what checks arguments and works out shapes, in Pyth
 	$(MAKE) -C tests/ctest coverage
 	mkdir -p build
 	$(PYTHON) -m coverage erase
-	$(PYTHON) -m coverage run -m pytest -q tests/test_validation.py tests/test_ops_conv_pool.py
+	$(PYTHON) -m coverage run -m pytest -q $(addprefix tests/test_,foreign_arrays.py ops_conv_pool.py validation.py)
 	$(PYTHON) -m coverage combine -q
 	$(PYTHON) tools/coverage_of_shapes.py
 

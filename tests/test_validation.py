@@ -192,6 +192,12 @@ def test_entries_by_name_or_in_order():
             _validate.by_name(unfit, ["a", "b"], "loss")
 
 
+def test_what_is_of_another_kind_is_refused():
+    _validate.instance("conv1", str | None, "name", "a string")
+    with pytest.raises(TypeError, match=r"name must be a string, got 3 of type int"):
+        _validate.instance(3, str | None, "name", "a string")
+
+
 def test_shapes_that_layers_pass_on_are_checked():
     x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((3, 3, 2, 3), np.float32)
     shape = conv.canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
