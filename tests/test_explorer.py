@@ -372,11 +372,14 @@ def test_the_demo_ends_at_ctrl_c(tmp_path):
     networks.mnist_network().save(tmp_path / "model.safetensors")
     command = [sys.executable, "-m", "fastcnn", "demo", "--no-browser", "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        url = json.loads(process.stdout.readline())["url"]
-        port = int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/", url)[1])
-        with socket.create_connection(("127.0.0.1", port), timeout=20):
-            process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20) == ("", "")
+        try:
+            url = json.loads(process.stdout.readline())["url"]
+            port = int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/", url)[1])
+            with socket.create_connection(("127.0.0.1", port), timeout=20):
+                process.send_signal(signal.SIGINT)
+                assert process.communicate(timeout=20) == ("", "")
+        finally:
+            process.kill()
     assert process.returncode == 0
 
 
