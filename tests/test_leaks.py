@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from bad_inputs import CALLS, CASES
+from input_table import OPERATIONS
 from kernels import by_name
 from operations import NETWORKS, arrays_of, results_of
 
@@ -15,11 +16,12 @@ MEASURE = """
 import gc, itertools, os, sys
 sys.path[:0] = sys.argv[2:]
 import numpy as np
-from bad_inputs import CALLS, CASES
+from bad_inputs import CASES
+from input_table import OPERATIONS
 from operations import NETWORKS, arrays_of, results_of
 
-GOOD = [(function, arguments) for function, arguments in CALLS.values()]
-BAD = [(CALLS[case.operation][0], {**CALLS[case.operation][1], **case.changes}, case.error) for case in CASES]
+GOOD = [(function, arguments) for function, arguments in OPERATIONS.values()]
+BAD = [(OPERATIONS[case.operation][0], {**OPERATIONS[case.operation][1], **case.changes}, case.error) for case in CASES]
 
 def call(count):
     for (function, arguments), (bad, spoilt, error) in itertools.islice(zip(itertools.cycle(GOOD), itertools.cycle(BAD)), count // 2):
@@ -87,7 +89,7 @@ def test_a_network_keeps_no_reference(name):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_call_that_fails_keeps_no_reference(case):
-    function, arguments = CALLS[case.operation]
+    function, arguments = OPERATIONS[case.operation]
     arguments = {**arguments, **case.changes}
 
     def fail():
