@@ -5,6 +5,7 @@
 
    A check that fails prints a line with its case. The last line is "N passed, N failed"; the exit status is 1 if any failed. */
 #include "common.h"
+#include "refuse.h"
 
 /* What random shapes do not reach: more than one block of sums, of filters, of channels; many windows; lines that collide. */
 static const fcnn_conv2d_shape LARGE_CONVOLUTIONS[] = {
