@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test parallel long check-c asan tsan neon fuzz fuzz-asan coverage lint format docs wheel clean
+.PHONY: develop debug test parallel long check-c asan tsan neon shapes shapes-check shapes-asan valgrind fuzz fuzz-asan coverage lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -18,7 +18,7 @@ parallel: ## each test of a kernel on four threads of Python at once
 long: ## trainings that are killed, threads, forks and Ctrl-C, as often as CONTRIBUTING.md says
 	FASTCNN_LONG=1 $(PYTHON) -m pytest -q $(addprefix tests/test_,crashes.py float_modes.py forks.py interrupts.py invariance.py)
 
-check-c asan tsan neon: ## the C kernels without Python: plain, under sanitizers, for AArch64 in an emulator
+check-c asan tsan neon shapes shapes-check shapes-asan valgrind: ## the C kernels without Python, in ways that tests/ctest/Makefile tells
 	$(MAKE) -C tests/ctest $(subst check-c,check,$@)
 
 CALLS ?= 1000000
@@ -50,13 +50,13 @@ coverage: ## every branch of what checks arguments and works out shapes, in Pyth
 lint:
 	ruff check .
 	ruff format --check .
-	clang-format --dry-run --Werror csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
+	clang-format --dry-run --Werror csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.[ch] tests/ctest/*.inc
 	$(PYTHON) -m mypy
 
 format:
 	ruff check --fix .
 	ruff format .
-	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.c tests/ctest/*.inc
+	clang-format -i csrc/*.[ch] csrc/*.inc csrc/isa/*.c tests/ctest/*.[ch] tests/ctest/*.inc
 
 docs: ## the site, in build/docs; needs the extra docs, and no network; FASTCNN_DOCS_EXECUTE=1 runs the tutorial for it
 	$(PYTHON) -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --jobs auto --doctree-dir build/doctrees docs build/docs

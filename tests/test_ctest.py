@@ -13,20 +13,36 @@ MISSING = [program for program in ("make", "gcc", "objdump") if shutil.which(pro
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"there is no {' and no '.join(MISSING)}")
 
 
-@pytest.fixture(scope="module")
-def harness():
-    """What the harness prints; its objects are there afterwards."""
-    process = subprocess.run(
-        ["make", "--no-print-directory", "-C", ROOT / "tests/ctest", "check"], capture_output=True, text=True, check=False
-    )
+def make(*arguments):
+    """Return what make prints in the harness's folder."""
+    command = ["make", "--no-print-directory", "-C", ROOT / "tests/ctest", *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 
 
-def test_the_kernels_pass_their_harness_in_c(harness):
-    told = re.fullmatch(r"(\d+) passed, 0 failed", harness.splitlines()[-1])
+def assert_all_passed(output):
+    told = re.fullmatch(r"(\d+) passed, 0 failed", output.splitlines()[-1])
     assert told
     assert int(told[1]) > 0
+
+
+@pytest.fixture(scope="module")
+def harness():
+    """What the harness prints; its objects are there afterwards."""
+    return make("check")
+
+
+def test_the_kernels_pass_their_harness_in_c(harness):
+    assert_all_passed(harness)
+
+
+def test_the_kernels_stay_within_arrays_beside_guarded_pages(harness):
+    output = make("shapes-check", "SHAPES=300")
+    assert_all_passed(output)
+    declared = re.findall(r"^(?:int|void) (?:FCNN\(|fcnn_)(\w+)", (ROOT / "csrc/api.inc").read_text(), re.MULTILINE)
+    ran = re.findall(r"^(\w+)_f(?:32|64): 300 shapes", output, re.MULTILINE)
+    assert sorted(ran) == sorted(2 * declared)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="instructions are told by their names on x86-64")
