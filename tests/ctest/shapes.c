@@ -5,7 +5,7 @@
 
      shapes [cases [kernel set]]     how many shapes each kernel gets; of only one set, besides the generic one
 
-   A crash prints the case that it is in. Then come a line for each kernel and set, and "N passed, N failed" as of kernels.c. */
+   A crash prints the case that it is in. Then come a line for each kernel, and "N passed, N failed" as of kernels.c. */
 #include "call.h"
 #include "guarded.h"
 #include "refuse.h"
