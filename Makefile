@@ -1,7 +1,7 @@
 # For those who work on fastcnn; users need only pip.
 PYTHON ?= python
 
-.PHONY: develop debug test parallel long check-c asan tsan neon shapes shapes-check shapes-asan valgrind fuzz fuzz-asan coverage lint format docs wheel clean
+.PHONY: develop debug test parallel long check-c asan tsan neon shapes shapes-check shapes-asan valgrind fuzz fuzz-asan asan-python coverage lint format docs wheel clean
 
 develop: ## build in place; Python files are used where they are
 	$(PYTHON) -m pip install -e '.[test,dev]'
@@ -30,14 +30,22 @@ fuzz: ## CALLS of the kernels, drawn from SEED, against the reference, by JOBS p
 
 SANITIZED := build/sanitized
 SANITIZE := -fsanitize=address,undefined
+# What Python itself keeps until its end would pass for leaks.
+UNDER_SANITIZERS := LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+  PYTHONPATH=$(SANITIZED)/lib:tests
 
-fuzz-asan: ## the same with a debug build of its own under AddressSanitizer and UndefinedBehaviorSanitizer
+.PHONY: sanitized
+sanitized: ## a debug build under AddressSanitizer and UndefinedBehaviorSanitizer, in a folder of its own
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)/from
 	cp -r csrc src pyproject.toml setup.py README.md LICENSE $(SANITIZED)/from
 	FASTCNN_DEBUG=1 CFLAGS="$(SANITIZE) -fno-sanitize-recover=all" LDFLAGS="$(SANITIZE)" \
 	  $(PYTHON) -m pip install --quiet --no-deps --target $(SANITIZED)/lib $(SANITIZED)/from
-	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-	  PYTHONPATH=$(SANITIZED)/lib:tests $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
+
+fuzz-asan: sanitized ## the same as fuzz with that build
+	$(UNDER_SANITIZERS) $(PYTHON) -m fuzz --calls $(CALLS) --seed $(SEED) --jobs $(JOBS)
+
+asan-python: sanitized ## the tests of kernels with that build
+	$(UNDER_SANITIZERS) $(PYTHON) -m pytest -q $(addprefix tests/test_,foreign_arrays.py ops_*.py random.py validation.py)
 
 coverage: ## every branch of what checks arguments and works out shapes, in Python and in C, or a failure
 	$(MAKE) -C tests/ctest coverage
