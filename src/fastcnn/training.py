@@ -90,7 +90,7 @@ class Trainer(Predictor):
             Such as ``["accuracy"]``; for several outputs, a list of such lists, or a dictionary. They count all samples alike.
         weighted_metrics : sequence of str or Metric, optional
             The same, but samples count by their `sample_weight` and `class_weight`. In a history, one whose name is taken begins
-            with "weighted_".
+            with ``"weighted_"``.
         """
         _check_metrics(metrics, "metrics")
         _check_metrics(weighted_metrics, "weighted_metrics")
