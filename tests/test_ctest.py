@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MISSING = [program for program in ("make", "gcc", "objdump") if shutil.which(program) is None]
+MISSING = [program for program in ("make", "gcc") if shutil.which(program) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"there is no {' and no '.join(MISSING)}")
 
 
