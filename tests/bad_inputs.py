@@ -136,6 +136,9 @@ class Case(NamedTuple):
     error: type
     name: str
 
+    def __str__(self):
+        return f"{self.row}-{self.operation}-{self.changed()}"
+
     def changed(self):
         return ", ".join(f"{name} {brief(value)}" for name, value in self.changes.items())
 

@@ -81,7 +81,7 @@ def server(tmp_path, monkeypatch):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))  # a look every so many seconds whether to stop
         thread.start()
         server.url = f"http://127.0.0.1:{running.server_port}/"
         monkeypatch.setattr(mnist, "URL", server.url + "mnist.npz")

@@ -265,7 +265,7 @@ def test_numbers_as_pages_write_them():
 def server():
     model = networks.mnist_network()
     with DemoServer(model) as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         running.model = model
         yield running

@@ -6,9 +6,11 @@ in binary, so that sums are exact; what pooling reads has no two equal pixels un
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -45,8 +47,13 @@ class Case:
 
 
 def value_of(text: str) -> Any:
-    """Return what the text of a case makes."""
-    return eval(text, {"np": np, "fastcnn": fastcnn})
+    """Return what the text of a case makes, anew at each call."""
+    return eval(_compiled(text), {"np": np, "fastcnn": fastcnn})
+
+
+@functools.cache
+def _compiled(text: str) -> CodeType:
+    return compile(text, "<case>", "eval")
 
 
 def numbers(shape: Shape, kind: str, step: int) -> str:
