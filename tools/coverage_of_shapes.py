@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OBJECTS = ROOT / "build/ctest/coverage"
 
-#: What works out shapes in C: sizes, windows, phases, lanes, regions of a plane, and which method. What does in Python is in pyproject.toml.
+#: What works out shapes in C: sizes, windows, phases, lanes, regions, and which method. What does in Python is in pyproject.toml.
 IN_C = ("memory.h", "windows.h", "axes.h", "lanes.h", "regions.h", "algorithm.c")
 
 
