@@ -120,7 +120,8 @@ void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds) {
 
 /* What a thread is doing: one of the pool's works for the loop that is open, any other one for a call of its own. */
 static _Thread_local struct {
-  bool in_pool, leads; /* whose loop is open */
+  bool in_pool, holds; /* the pool, whose loop is open */
+  bool leads;          /* it in the call that runs now, which may be one of a signal's handler */
   bool whole;          /* nothing is given up */
   bool given_up;
   int64_t ask_at; /* nanoseconds */
@@ -151,8 +152,11 @@ bool fcnn_given_up(void) {
   const int64_t now = coarse_time();
   if (now < self.ask_at) return false;
   self.ask_at = now + atomic_load_explicit(&patience, memory_order_relaxed);
+  const bool leads = self.leads;
+  self.leads = false; /* if a handler's own call is given up, this one goes on */
   if (asked() != 0) self.given_up = true;
-  if (self.leads) atomic_store(&pool.given_up, self.given_up);
+  self.leads = leads;
+  if (leads) atomic_store(&pool.given_up, self.given_up);
   return self.given_up;
 }
 
@@ -211,7 +215,7 @@ static void *work(void *argument) {
    that other threads had taken are lost, and so is the call. */
 static void reset_in_child(void) {
   pthread_mutex_init(&pool.caller, NULL);
-  if (self.leads) {
+  if (self.holds) {
     pthread_mutex_lock(&pool.caller);
     self.given_up = true;
   }
@@ -281,10 +285,10 @@ void fcnn_parallel_for(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t 
   if (workers > 1 && chunks > 1 && pthread_mutex_trylock(&pool.caller) == 0) {
     start_threads(workers);
     open_loop(fn, context, chunks, workers);
-    self.leads = true;
+    self.holds = self.leads = true;
     run_chunks(0);
     close_loop();
-    self.leads = false;
+    self.holds = self.leads = false;
     pthread_mutex_unlock(&pool.caller);
   } else {
     for (int64_t chunk = 0; chunk < chunks && !fcnn_given_up(); chunk++) fn(context, chunk, 0);

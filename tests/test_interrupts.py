@@ -143,6 +143,32 @@ def test_a_session_that_was_interrupted_is_right_afterwards(alarm):
         assert_same_bits(session.run(x), expected)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_handlers_own_calls_do_not_end_the_call_that_it_came_into(threads):
+    """A handler computes, is interrupted itself, and deals with that: who was waiting for it goes on to the end."""
+    result, run = forward(lambda shape: np.full(shape, np.nan, np.float32))
+    run()
+    expected, (_, run_inside) = result.copy(), forward(lambda shape: np.full(shape, np.nan, np.float32))
+    inside = []
+
+    def handler(number, frame):
+        if inside:
+            raise Stop
+        inside.append(True)
+        interrupt(start, run_inside, 0.001)
+        time.sleep(0.005)
+
+    with timer(handler) as start, fastcnn.num_threads(threads):
+        for milliseconds in range(1, 11):
+            inside.clear()
+            result.fill(np.nan)
+            start(milliseconds / 1000)
+            run()
+            while not inside:
+                time.sleep(0.001)
+            assert_same_bits(result, expected)
+
+
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------------
 
 
