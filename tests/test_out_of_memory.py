@@ -1,11 +1,18 @@
-"""Without memory, training raises MemoryError, at whatever place it runs out, and never ends in another way."""
+"""Without memory, calls and training raise MemoryError, at whatever place it runs out, and never end in another way."""
 
+import os
+import platform
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from operations import NETWORKS, OPERATIONS
+
+TESTS = Path(__file__).parent
 
 HEIGHTS = range(0, 16 << 20, 1 << 19)  #: the limits, in bytes; training takes some 7 MB
 
@@ -53,3 +60,24 @@ def test_training_without_memory_is_a_memory_error():
     assert ends[0] == "MemoryError"
     assert set(ends[1:]) <= {"MemoryError", "trained"}
     assert train() == "trained"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or not shutil.which("gcc"), reason="needs gcc, and stands before glibc's functions")
+def test_every_call_for_memory_is_refused_once(tmp_path):
+    """``ctest/`` refuses the kernels alone; here it is all of the extension as Python has it, with results that keep their memory."""
+    library = tmp_path / "refusals.so"
+    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", TESTS / "ctest/refusals.c", "-o", library], check=True)
+    environment = os.environ | {"LD_PRELOAD": str(library), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, TESTS / "refused_memory.py"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    assert process.returncode == 0, process.stderr
+    told = [line.split("\t") for line in process.stdout.splitlines()]
+    assert [name for name, _, _ in told] == [*OPERATIONS, *NETWORKS, "a new session"]
+    assert sum(int(times) for _, times, _ in told) > 100
+    for what in (
+        "for the session's steps",
+        "to prepare the session's filters",
+        "for the session's buffers",
+        "for the kernel's scratch space",
+    ):
+        assert f"not enough memory {what}" in told[-1][2]
