@@ -129,6 +129,17 @@ static inline bool fcnn_window_with_tap_at(int64_t position, int64_t pad, int64_
   return start >= 0 && start % stride == 0 && *window < windows;
 }
 
+typedef struct {
+  int64_t begin, end;
+} fcnn_span;
+
+/* Those of a line's windows that reach over a pixel, `position` pixels behind where window 0 begins: it is between their first tap and their
+   last one, and with a dilation not under a tap of each. */
+static inline fcnn_span fcnn_windows_over(int64_t position, int64_t taps, int64_t dilation, int64_t stride, int64_t windows) {
+  const int64_t first = position - (taps - 1) * dilation; /* where a window begins whose last tap is there */
+  return (fcnn_span){first > 0 ? fcnn_ceil_div(first, stride) : 0, fcnn_min(position / stride + 1, windows)};
+}
+
 /* One axis of the input gradient at the pixels p, p + stride, p + 2 stride ... of x. Of the taps, only tap0, tap0 + step, ... (`taps`
    of them) ever meet such a pixel, and each meets it from one pixel of dy, so that these pixels of dx are a correlation with
    stride 1. The taps are taken backwards, which makes the pixels of dy ascend: the one of the first tap taken is `origin`, the

@@ -45,4 +45,15 @@ FOUND = {
     "the windows of a huge plane counted one by one": Call(
         operation="explain_conv", arguments={"x_shape": (1, 1 << 40, 4, 1), "w_shape": (3, 3, 1, 1)}, comes="either"
     ),
+    "scratch for the taps of a huge window": Call(
+        operation="avg_pool2d", arguments={"x": Array((1, 1, 1, 1), "float32"), "pool_size": (2147483647, 1), "padding": "same"}
+    ),
+    "taps of a huge window counted one by one": Call(
+        operation="avg_pool2d_backward",
+        arguments={"dy": Array((1, 1, 1, 1), "float32"), "input_shape": (1, 1, 1, 1), "pool_size": (2147483647, 1), "padding": "same"},
+    ),
+    "pixels of a huge window, numbered": Call(
+        operation="max_pool2d",
+        arguments={"x": Array((1, 2, 3, 1), "float32"), "pool_size": (2147483647, 1), "padding": "same", "return_indices": True},
+    ),
 }
