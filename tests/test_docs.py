@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import pkgutil
 import re
 from pathlib import Path
 
@@ -90,3 +91,65 @@ def test_what_is_said_to_be_missing_is_missing(part, module):
     text = (DOCS / "from-keras.md").read_text(encoding="utf-8").split("## What is missing")[1]
     names = re.findall(r"`(\w+)`", re.search(rf"\*\*{part}\*\*(.*?)(?=\n- |\n\n)", text, re.DOTALL)[1])
     assert names and [name for name in names if hasattr(module, name)] == []
+
+
+#: The sections of a docstring, in numpydoc's order.
+SECTIONS = ["Parameters", "Returns", "Yields", "Attributes", "Raises", "Notes", "References", "Examples"]
+#: What is this library's own, so that there is no source to name: its state, and what shows or checks how it works.
+OWN = {"explain", "get_num_threads", "get_seed", "get_winograd", "num_threads", "set_num_threads", "verify"}
+#: What functions return: the source and the example are theirs.
+RESULTS = {"ConvChoice", "ImageFolder", "MemoryPlan", "Profile", "ScoreGradient", "Verification"}
+
+
+def sections(thing):
+    """Return the headings in the docstring of an object, in order."""
+    text = inspect.cleandoc(thing.__doc__ or "")
+    return [name for name, line in re.findall(r"^(\w[\w ]*)\n(-+)$", text, re.MULTILINE) if len(name) == len(line)]
+
+
+def missing(thing):
+    """Return the sections that the docstring of a public function or class lacks."""
+    found, name = sections(thing), thing.__name__
+    wanted = ["Attributes"] if name in RESULTS else ["Examples"] if name in OWN else ["References", "Examples"]
+    if inspect.signature(thing).parameters and name not in RESULTS:
+        wanted.append("Parameters")
+    return [section for section in wanted if section not in found]
+
+
+def public():
+    """Return the functions and classes that the pages of the API reference list, by path; that these are all is tested above."""
+    found = {}
+    for page in sorted((DOCS / "api").glob("*.md")):
+        module = "fastcnn"
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if change := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+                module = change[1]
+            elif entry := re.fullmatch(r"(?: {3}|\.\. autoclass:: )([A-Za-z_][\w.]*)", line):
+                path = entry[1] if entry[1].startswith("fastcnn.") else f"{module}.{entry[1]}"
+                found[path] = pkgutil.resolve_name(path)
+    return found
+
+
+@pytest.mark.parametrize("path, thing", public().items(), ids=public())
+def test_a_docstring_has_its_sections(path, thing):
+    assert missing(thing) == []
+    assert sections(thing) == [section for section in SECTIONS if section in sections(thing)]
+
+
+def test_exceptions_are_there_and_need_to_be():
+    names = {thing.__name__: thing for thing in public().values()}
+    assert names.keys() >= OWN | RESULTS
+    assert [name for name in OWN | RESULTS if "References" in sections(names[name])] == []
+
+
+def test_a_docstring_without_sections_is_found_out():
+    def bare(x):
+        """Return it.
+
+        Examples
+        --------
+        >>> 1
+        1
+        """
+
+    assert missing(bare) == ["References", "Parameters"]

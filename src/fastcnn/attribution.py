@@ -81,6 +81,11 @@ def score_gradient(model: Model, x: Any, class_id: Any = None, *, layer: Layer |
     TypeError, ValueError
         For arguments that do not fit.
 
+    References
+    ----------
+    K. Simonyan, A. Vedaldi, A. Zisserman: Deep inside convolutional networks: visualising image classification models and saliency maps.
+    ICLR Workshop 2014.
+
     Examples
     --------
     >>> import numpy as np
@@ -125,6 +130,15 @@ def layer_output(model: Model, x: Any, layer: Layer | str | int) -> np.ndarray:
     -------
     ndarray, shape (N, ...)
 
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no model, or one of several inputs, for other inputs than the model's, and for a layer that it has not.
+
+    References
+    ----------
+    What ``keras.Model(model.inputs, layer.output)`` predicts.
+
     Examples
     --------
     >>> import numpy as np
@@ -152,6 +166,11 @@ def saliency(model: Model, x: Any, class_id: Any = None) -> np.ndarray:
     Returns
     -------
     ndarray, shape (N, H, W)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `score_gradient`, and for inputs that are no images.
 
     References
     ----------
@@ -187,6 +206,11 @@ def grad_cam(model: Model, x: Any, layer: Layer | str | int | None = None, class
     -------
     ndarray, shape (N, OH, OW)
         In the size of the layer's output.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `score_gradient`, and for a layer that gives no images, or a model without such a layer.
 
     References
     ----------

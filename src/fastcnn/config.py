@@ -107,6 +107,13 @@ def num_threads(n: int) -> Iterator[None]:
     n : int
         At least 1.
 
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If `n` is less than 1.
+
     Examples
     --------
     >>> import fastcnn
@@ -136,6 +143,10 @@ def set_winograd(allowed: bool) -> None:
     ------
     TypeError
         If `allowed` is not a bool.
+
+    References
+    ----------
+    A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308.
 
     Examples
     --------
@@ -167,13 +178,22 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     Parameters
     ----------
     mode : {"stdout", "dicts"}
-        Print it, or return it as a dictionary, as ``numpy.show_config`` does.
+        Print it, or return it as a dictionary.
 
     Returns
     -------
     dict or None
         With "dicts": ``version``, ``isa`` (in use), ``isas`` (name to whether this machine can run it), ``threads``, ``winograd``,
         ``compiler``, ``machine``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `mode` is neither.
+
+    References
+    ----------
+    ``numpy.show_config``.
 
     Examples
     --------

@@ -30,7 +30,22 @@ __all__ = [
 
 
 class Initializer(_registry.Configurable):
-    """Makes the first value of a weight: ``initializer(shape)`` is a float32 array."""
+    """Makes the first value of a weight: ``initializer(shape)`` is a float32 array.
+
+    References
+    ----------
+    ``keras.initializers.Initializer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.initializers import Initializer
+    >>> class Halves(Initializer):
+    ...     def __call__(self, shape):
+    ...         return np.full(shape, 0.5, np.float32)
+    >>> Halves()((2,))
+    array([0.5, 0.5], dtype=float32)
+    """
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         """Return a new float32 array of `shape`."""
@@ -39,6 +54,10 @@ class Initializer(_registry.Configurable):
 
 class Zeros(Initializer):
     """Zeros, as for biases.
+
+    References
+    ----------
+    ``keras.initializers.Zeros``.
 
     Examples
     --------
@@ -54,6 +73,10 @@ class Zeros(Initializer):
 
 class Ones(Initializer):
     """Ones.
+
+    References
+    ----------
+    ``keras.initializers.Ones``.
 
     Examples
     --------
@@ -73,6 +96,15 @@ class Constant(Initializer):
     Parameters
     ----------
     value : float, default 0
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `value` that is no number.
+
+    References
+    ----------
+    ``keras.initializers.Constant``.
 
     Examples
     --------
@@ -113,6 +145,15 @@ class RandomUniform(_Random):
     seed : int, optional
         See `VarianceScaling`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no number, a `maxval` below `minval`, or a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    ``keras.initializers.RandomUniform``.
+
     Examples
     --------
     >>> from fastcnn.initializers import RandomUniform
@@ -138,6 +179,15 @@ class RandomNormal(_Random):
     stddev : float, default 0.05
     seed : int, optional
         See `VarianceScaling`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no number, a negative `stddev`, or a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    ``keras.initializers.RandomNormal``.
 
     Examples
     --------
@@ -166,6 +216,15 @@ class TruncatedNormal(RandomNormal):
     seed : int, optional
         See `VarianceScaling`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no number, a negative `stddev`, or a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    ``keras.initializers.TruncatedNormal``.
+
     Examples
     --------
     >>> from fastcnn.initializers import TruncatedNormal
@@ -187,6 +246,11 @@ class VarianceScaling(_Random):
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}
     seed : int, optional
         Without it, each call draws from the next stream of `fastcnn.random`; with it, each call gives the same values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `scale` that is no number from 0 on, another `mode` or `distribution`, or a `seed` that is not an integer from 0 to 2**64 - 1.
 
     References
     ----------
@@ -254,6 +318,11 @@ class GlorotUniform(_Scaling):
     seed : int, optional
         See `VarianceScaling`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
+
     References
     ----------
     X. Glorot, Y. Bengio: Understanding the difficulty of training deep feedforward neural networks. AISTATS 2010.
@@ -277,6 +346,15 @@ class GlorotNormal(_Scaling):
     seed : int, optional
         See `VarianceScaling`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    That of `GlorotUniform`; ``keras.initializers.GlorotNormal``.
+
     Examples
     --------
     >>> from fastcnn.initializers import GlorotNormal
@@ -294,6 +372,11 @@ class HeUniform(_Scaling):
     ----------
     seed : int, optional
         See `VarianceScaling`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
 
     References
     ----------
@@ -317,6 +400,15 @@ class HeNormal(_Scaling):
     seed : int, optional
         See `VarianceScaling`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    That of `HeUniform`; ``keras.initializers.HeNormal``.
+
     Examples
     --------
     >>> from fastcnn.initializers import HeNormal
@@ -334,6 +426,11 @@ class LecunUniform(_Scaling):
     ----------
     seed : int, optional
         See `VarianceScaling`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
 
     References
     ----------
@@ -357,6 +454,15 @@ class LecunNormal(_Scaling):
     seed : int, optional
         See `VarianceScaling`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    That of `LecunUniform`; ``keras.initializers.LecunNormal``.
+
     Examples
     --------
     >>> from fastcnn.initializers import LecunNormal
@@ -372,6 +478,19 @@ _CLASSES = _registry.table(*_registry.defined(__name__, Initializer))
 
 def get(identifier: Any) -> Initializer:
     """Return the initializer that `identifier` stands for: an `Initializer`, or a name such as "glorot_uniform".
+
+    Parameters
+    ----------
+    identifier : Initializer or str
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither, or an unknown name.
+
+    References
+    ----------
+    ``keras.initializers.get``.
 
     Examples
     --------

@@ -29,6 +29,15 @@ EPSILON = 1e-7
 class Loss(_registry.Configurable):
     """The base of all losses. A subclass gives `losses_and_slopes`, and `check_targets` if targets have not the outputs' shape.
 
+    Raises
+    ------
+    TypeError, ValueError
+        In a call, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.losses.Loss``.
+
     Examples
     --------
     A loss of one's own:
@@ -122,10 +131,20 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     from_logits : bool, default False
         Whether predictions are what goes into a softmax, rather than probabilities.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `from_logits` that is no bool; in a call, for targets that are no numbers of classes, and for targets, predictions and weights
+        that do not fit each other.
+
     Notes
     -----
     Targets (N, ...) of integers from 0 to C - 1, or (N, ..., 1); predictions (N, ..., C). Probabilities are kept within 1e-7 of 0
-    and 1 and made to sum to 1 again, as ``keras.losses.SparseCategoricalCrossentropy`` does with TensorFlow.
+    and 1 and made to sum to 1 again.
+
+    References
+    ----------
+    ``keras.losses.SparseCategoricalCrossentropy``, on TensorFlow.
 
     Examples
     --------
@@ -173,10 +192,19 @@ class CategoricalCrossentropy(_Smoothed):
     label_smoothing : float, default 0
         How much of each target, in [0, 1], is shared out evenly among the C classes.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, or a `label_smoothing` outside of [0, 1]; in a call, for targets, predictions and weights that do
+        not fit each other.
+
     Notes
     -----
-    Targets and predictions (N, ..., C). Probabilities are made to sum to 1 and kept within 1e-7 of 0 and 1, as
-    ``keras.losses.CategoricalCrossentropy`` does.
+    Targets and predictions (N, ..., C). Probabilities are made to sum to 1 and kept within 1e-7 of 0 and 1.
+
+    References
+    ----------
+    ``keras.losses.CategoricalCrossentropy``.
 
     Examples
     --------
@@ -212,10 +240,19 @@ class BinaryCrossentropy(_Smoothed):
     label_smoothing : float, default 0
         How far targets, in [0, 1], are moved towards 0.5.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, or a `label_smoothing` outside of [0, 1]; in a call, for targets, predictions and weights that do
+        not fit each other.
+
     Notes
     -----
-    Targets and predictions of one shape; targets may lack a last axis of length 1. Probabilities are kept within 1e-7 of 0 and 1,
-    as ``keras.losses.BinaryCrossentropy`` does.
+    Targets and predictions of one shape; targets may lack a last axis of length 1. Probabilities are kept within 1e-7 of 0 and 1.
+
+    References
+    ----------
+    ``keras.losses.BinaryCrossentropy``.
 
     Examples
     --------
@@ -242,9 +279,17 @@ class BinaryCrossentropy(_Smoothed):
 class MeanSquaredError(Loss):
     """The mean of the squared differences.
 
+    Raises
+    ------
+    TypeError, ValueError
+        In a call, for targets, predictions and weights that do not fit each other.
+
     Notes
     -----
-    Targets and predictions of one shape; targets may lack a last axis of length 1. Conventions are those of
+    Targets and predictions of one shape; targets may lack a last axis of length 1.
+
+    References
+    ----------
     ``keras.losses.MeanSquaredError``.
 
     Examples
@@ -263,9 +308,17 @@ class MeanSquaredError(Loss):
 class MeanAbsoluteError(Loss):
     """The mean of the differences' sizes.
 
+    Raises
+    ------
+    TypeError, ValueError
+        In a call, for targets, predictions and weights that do not fit each other.
+
     Notes
     -----
-    Targets and predictions as for `MeanSquaredError`. Where there is no difference, the gradient is 0, as that of
+    Targets and predictions as for `MeanSquaredError`. Where there is no difference, the gradient is 0.
+
+    References
+    ----------
     ``keras.losses.MeanAbsoluteError``.
 
     Examples
@@ -288,13 +341,18 @@ class Huber(Loss):
     ----------
     delta : float, default 1
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `delta` that is no number, or a negative one; in a call, for targets, predictions and weights that do not fit each other.
+
     Notes
     -----
-    Targets and predictions as for `MeanSquaredError`. Conventions are those of ``keras.losses.Huber``.
+    Targets and predictions as for `MeanSquaredError`.
 
     References
     ----------
-    P. J. Huber: Robust estimation of a location parameter. Ann. Math. Statist. 35 (1964).
+    P. J. Huber: Robust estimation of a location parameter. Ann. Math. Statist. 35 (1964); as ``keras.losses.Huber``.
 
     Examples
     --------
@@ -330,6 +388,19 @@ _CLASSES = _registry.table(*_registry.defined(__name__, Loss), **_ALIASES)
 
 def get(identifier: Any) -> Loss:
     """Return the loss that `identifier` stands for: a `Loss`, or the name of one with its defaults.
+
+    Parameters
+    ----------
+    identifier : Loss or str
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither, or an unknown name.
+
+    References
+    ----------
+    ``keras.losses.get``.
 
     Examples
     --------

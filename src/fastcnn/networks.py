@@ -14,6 +14,10 @@ def mnist_network() -> Sequential:
     Sequential
         Its input is (N, 28, 28, 1), its output the probabilities (N, 10).
 
+    References
+    ----------
+    F. Chollet: Deep learning with Python. Manning, 2017, section 5.1; the dropout is added.
+
     Examples
     --------
     >>> from fastcnn import networks

@@ -36,6 +36,16 @@ def set_seed(seed: int) -> None:
     seed : int
         From 0 to 2**64 - 1. Without a call, the seed is fresh in every process.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `seed` that is not an integer from 0 to 2**64 - 1.
+
+    References
+    ----------
+    J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011; the role is that of
+    ``keras.utils.set_random_seed``.
+
     Examples
     --------
     >>> from fastcnn import initializers, random

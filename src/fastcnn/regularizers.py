@@ -14,7 +14,24 @@ __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2"]
 
 
 class Regularizer(_registry.Configurable):
-    """The base of all regularizers: ``regularizer(w)`` is the penalty for a weight, which `gradient` differentiates."""
+    """The base of all regularizers: ``regularizer(w)`` is the penalty for a weight, which `gradient` differentiates.
+
+    References
+    ----------
+    ``keras.regularizers.Regularizer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.regularizers import Regularizer
+    >>> class Sum(Regularizer):
+    ...     def __call__(self, w):
+    ...         return float(w.sum())
+    ...     def gradient(self, w):
+    ...         return np.ones_like(w)
+    >>> Sum()(np.array([1, 2], np.float32))
+    3.0
+    """
 
     def __call__(self, w: np.ndarray) -> float:
         """Return the penalty for `w`, an array of any shape."""
@@ -53,6 +70,15 @@ class L1(_Norms):
     ----------
     l1 : float, default 0.01
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a factor that is no number, negative or infinite.
+
+    References
+    ----------
+    R. Tibshirani: Regression shrinkage and selection via the lasso. J. R. Stat. Soc. B 58, 1996; as ``keras.regularizers.L1``.
+
     Examples
     --------
     >>> import numpy as np
@@ -71,6 +97,15 @@ class L2(_Norms):
     Parameters
     ----------
     l2 : float, default 0.01
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a factor that is no number, negative or infinite.
+
+    References
+    ----------
+    A. Krogh, J. A. Hertz: A simple weight decay can improve generalization. NIPS 1991; as ``keras.regularizers.L2``.
 
     Examples
     --------
@@ -92,6 +127,16 @@ class L1L2(_Norms):
     l1, l2 : float, default 0.0
         The name "l1_l2" stands for 0.01 both.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a factor that is no number, negative or infinite.
+
+    References
+    ----------
+    H. Zou, T. Hastie: Regularization and variable selection via the elastic net. J. R. Stat. Soc. B 67, 2005; as
+    ``keras.regularizers.L1L2``.
+
     Examples
     --------
     >>> import numpy as np
@@ -111,6 +156,19 @@ _CLASSES = _registry.table(L1, L2, L1L2)
 
 def get(identifier: Any) -> Regularizer | None:
     """Return the regularizer that `identifier` stands for: a `Regularizer`, the name of one with its defaults, or None for None.
+
+    Parameters
+    ----------
+    identifier : Regularizer or str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither, or an unknown name.
+
+    References
+    ----------
+    ``keras.regularizers.get``.
 
     Examples
     --------

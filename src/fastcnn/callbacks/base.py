@@ -15,6 +15,10 @@ class Callback:
     `model` is the model in training; setting ``model.stop_training = True`` ends the training after the epoch (in `on_train_batch_end`,
     after the batch). `params` has "epochs", "steps" (None if only its end will tell) and "verbose". Logs are losses and metrics by name.
 
+    References
+    ----------
+    ``keras.callbacks.Callback``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import Callback
@@ -67,7 +71,24 @@ class Callback:
 
 
 class CallbackList:
-    """Several callbacks, of which only those hear of something that listen for it."""
+    """Several callbacks, of which only those hear of something that listen for it.
+
+    Parameters
+    ----------
+    callbacks : sequence of Callback
+
+    References
+    ----------
+    ``keras.callbacks.CallbackList``.
+
+    Examples
+    --------
+    >>> from fastcnn.callbacks import CallbackList, History
+    >>> history = History()
+    >>> CallbackList([history]).tell("on_epoch_end", 0, {"loss": 0.5})
+    >>> history.history
+    {'loss': [0.5]}
+    """
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self._callbacks = sorted(callbacks, key=lambda each: each.runs_last)
@@ -118,6 +139,10 @@ class History(Callback):
         By name ("loss", "accuracy", "val_loss", "val_accuracy"), one entry an epoch.
     epoch : list of int
         The epochs, from 0.
+
+    References
+    ----------
+    ``keras.callbacks.History``.
 
     Examples
     --------

@@ -20,6 +20,17 @@ class CSVLogger(Callback):
     append : bool, default False
         Whether rows are added to a file that is there.
 
+    Raises
+    ------
+    TypeError
+        For a `filename` that is no path.
+    OSError
+        When a training begins, for a file that cannot be written.
+
+    References
+    ----------
+    ``keras.callbacks.CSVLogger``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import CSVLogger
@@ -65,6 +76,17 @@ class TensorBoard(Callback):
     log_dir : path-like, default "logs"
         Gets the folders "train" and "validation".
 
+    Raises
+    ------
+    TypeError
+        For a `log_dir` that is no path.
+    ImportError
+        When a training begins, without that extra.
+
+    References
+    ----------
+    ``keras.callbacks.TensorBoard``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import TensorBoard
@@ -106,6 +128,15 @@ class LambdaCallback(Callback):
     ----------
     on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end : callable, optional
         Called as the method of that name.
+
+    Raises
+    ------
+    TypeError
+        For what is no function.
+
+    References
+    ----------
+    ``keras.callbacks.LambdaCallback``.
 
     Examples
     --------

@@ -59,6 +59,15 @@ class EarlyStopping(_Monitor):
         Whether the weights of the best epoch are put back at the end.
     start_from_epoch : int, default 0
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a negative number of epochs, or another `mode`.
+
+    References
+    ----------
+    L. Prechelt: Early stopping - but when? Neural networks: tricks of the trade, 1998; as ``keras.callbacks.EarlyStopping``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import EarlyStopping
@@ -139,6 +148,15 @@ class ReduceLROnPlateau(_Monitor):
     min_lr : float, default 0
         The smallest learning rate.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a `factor` outside of [0, 1), a negative number of epochs or `min_lr`, or another `mode`.
+
+    References
+    ----------
+    ``keras.callbacks.ReduceLROnPlateau``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import ReduceLROnPlateau
@@ -217,6 +235,18 @@ class ModelCheckpoint(_Monitor):
     initial_value_threshold : float, optional
         What the first file must be better than.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, another `mode`, or a `save_freq` below 1; in a training, ValueError for a path that does not end
+        in ``.safetensors``, or with unknown names in braces.
+    OSError
+        When a training begins, for a path that cannot be written to.
+
+    References
+    ----------
+    ``keras.callbacks.ModelCheckpoint``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import ModelCheckpoint
@@ -291,6 +321,15 @@ class LearningRateScheduler(Callback):
     verbose : int, default 0
         1 prints a line.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `schedule` that is no function; in a training, for what it returns if that is no number from 0 on.
+
+    References
+    ----------
+    ``keras.callbacks.LearningRateScheduler``.
+
     Examples
     --------
     >>> from fastcnn.callbacks import LearningRateScheduler
@@ -317,6 +356,10 @@ class LearningRateScheduler(Callback):
 
 class TerminateOnNaN(Callback):
     """Stop when the loss is no number any more.
+
+    References
+    ----------
+    ``keras.callbacks.TerminateOnNaN``.
 
     Examples
     --------

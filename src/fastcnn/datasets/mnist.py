@@ -56,6 +56,15 @@ def load_data(path: str | os.PathLike[str] = "mnist.npz") -> _pairs.Pairs:
 def find(path: str | os.PathLike[str] = "mnist.npz") -> Path | None:
     """Return where `load_data` would find the file without a network, or None.
 
+    Parameters
+    ----------
+    path : path-like, default "mnist.npz"
+        As for `load_data`.
+
+    References
+    ----------
+    The folders are those of ``keras.utils.get_file``, and more.
+
     Examples
     --------
     >>> from fastcnn.datasets import mnist

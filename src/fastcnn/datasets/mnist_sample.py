@@ -22,6 +22,11 @@ def load_data() -> _pairs.Pairs:
     (x_train, y_train), (x_test, y_test)
         Images, uint8 (5000, 28, 28) and (1000, 28, 28), 0 for paper and 255 for ink; their digits, uint8 (5000,) and (1000,).
 
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. Proc. IEEE 86, 1998. The layout is
+    that of ``keras.datasets.mnist``.
+
     Examples
     --------
     >>> from fastcnn.datasets import mnist_sample

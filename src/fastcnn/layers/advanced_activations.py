@@ -38,6 +38,15 @@ class ReLU(_Settled):
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that is no number, or a negative one.
+
+    References
+    ----------
+    V. Nair, G. E. Hinton: Rectified linear units improve restricted Boltzmann machines. ICML 2010; as ``keras.layers.ReLU``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -61,6 +70,11 @@ class LeakyReLU(_Settled):
         Not negative.
     **kwargs
         `name`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `negative_slope` that is no number, or a negative one.
 
     References
     ----------
@@ -87,6 +101,11 @@ class ELU(_Settled):
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an `alpha` that is no number.
+
     References
     ----------
     D.-A. Clevert, T. Unterthiner, S. Hochreiter: Fast and accurate deep network learning by exponential linear units. ICLR 2016.
@@ -111,6 +130,15 @@ class Softmax(_Settled):
     axis : int, default -1
     **kwargs
         `name`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an `axis` that is no integer from -32 to 31; in a call, ValueError for one that the input lacks.
+
+    References
+    ----------
+    ``keras.layers.Softmax``.
 
     Examples
     --------
@@ -140,6 +168,11 @@ class PReLU(Layer):
         The axes, counted from the batch, which is 0, along which all numbers share an `alpha`: (1, 2) leaves one for each channel.
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown initializer, or axes that are not integers from 1 to 31; in a call, ValueError for axes that the input lacks.
 
     References
     ----------

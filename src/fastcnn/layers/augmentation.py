@@ -63,6 +63,16 @@ class RandomFlip(Augmentation):
     **kwargs
         `seed`, an int; `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For another `mode`, or a `seed` that is not an integer from 0 to 2**64 - 1; in a call, ValueError for inputs that are not
+        (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.RandomFlip``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -119,6 +129,16 @@ class RandomRotation(_Resampled):
         `fill_mode`, "reflect" by default, "wrap", "constant" or "nearest"; `interpolation`, "bilinear" by default, or "nearest";
         `fill_value`, 0.0 by default, seen beyond the image if that is "constant"; `seed`, an int; `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a factor outside of [-1, 1] or an unknown mode; in a call, ValueError for inputs that are not
+        (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.RandomRotation``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -146,6 +166,16 @@ class RandomTranslation(_Resampled):
         From how far to how far down, and to the right, in heights and widths; ``0.1`` means ``(-0.1, 0.1)``.
     **kwargs
         As for `RandomRotation`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a factor outside of [-1, 1] or an unknown mode; in a call, ValueError for inputs that are not
+        (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.RandomTranslation``.
 
     Examples
     --------
@@ -176,6 +206,16 @@ class RandomZoom(_Resampled):
         By default, the width changes as the height does.
     **kwargs
         As for `RandomRotation`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a factor outside of [-1, 1] or an unknown mode; in a call, ValueError for inputs that are not
+        (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.RandomZoom``.
 
     Examples
     --------
@@ -221,6 +261,15 @@ class RandomContrast(_Recoloured):
     **kwargs
         `value_range`, (0, 255) by default, into which colours are clipped; `seed`, an int; `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, or a `factor` outside of [0, 1]; in a call, ValueError for inputs that are not (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.RandomContrast``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -255,6 +304,15 @@ class RandomBrightness(_Recoloured):
     **kwargs
         As for `RandomContrast`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, or a `factor` outside of [-1, 1]; in a call, ValueError for inputs that are not (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.RandomBrightness``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -284,10 +342,20 @@ class RandomCrop(Augmentation):
     **kwargs
         `seed`, an int; `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `height` or `width` that is no positive integer, or a `seed` that is not an integer from 0 to 2**64 - 1; in a call, ValueError
+        for inputs that are not (N, H, W, C).
+
     Notes
     -----
     In inference, and of images that are too small, the largest part in the middle that has the wanted shape, resized bilinearly, as
     Keras describes it.
+
+    References
+    ----------
+    ``keras.layers.RandomCrop``.
 
     Examples
     --------

@@ -52,6 +52,16 @@ class Layer(_registry.Configurable):
     input_shape : sequence of int, optional
         On the first layer of a `Sequential`: the shape of one input, without the batch.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `name` that is no string, is empty or holds "/", a `trainable` that is no bool, or an `input_shape` that is no sequence of
+        positive integers; in a call, for what holds no real numbers, or for several inputs where one is wanted.
+
+    References
+    ----------
+    ``keras.layers.Layer``.
+
     Examples
     --------
     A layer of one's own, with its gradient:

@@ -111,10 +111,19 @@ class Conv2D(_GroupedConv, KernelLayer):
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a size below 1, an unknown name, or `groups` that do not divide `filters`; in a call, ValueError
+        for inputs that are not (N, H, W, C), are smaller than a window, or have channels that `groups` does not divide.
+
     Notes
     -----
     Input (N, H, W, C), output (N, OH, OW, filters); the weights are `kernel` (KH, KW, C // groups, filters) and `bias` (filters,).
-    Conventions are those of ``keras.layers.Conv2D``.
+
+    References
+    ----------
+    Y. LeCun et al.: Backpropagation applied to handwritten zip code recognition. Neural Computation 1, 1989; as ``keras.layers.Conv2D``.
 
     Examples
     --------
@@ -217,10 +226,21 @@ class DepthwiseConv2D(DepthwiseLayer):
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a size below 1 or an unknown name; in a call, ValueError for inputs that are not (N, H, W, C), or
+        smaller than a window.
+
     Notes
     -----
     Input (N, H, W, C), output (N, OH, OW, C · depth_multiplier); the weights are `kernel` (KH, KW, C, depth_multiplier) and `bias`
-    (C · depth_multiplier,). Conventions are those of ``keras.layers.DepthwiseConv2D``.
+    (C · depth_multiplier,).
+
+    References
+    ----------
+    A. G. Howard et al.: MobileNets: efficient convolutional neural networks for mobile vision applications. arXiv:1704.04861, 2017; as
+    ``keras.layers.DepthwiseConv2D``.
 
     Examples
     --------
@@ -277,10 +297,18 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a size below 1 or an unknown name; in a call, ValueError for inputs that are not (N, H, W, C).
+
     Notes
     -----
     Input (N, H, W, C), output (N, OH, OW, filters); the weights are `kernel` (KH, KW, filters, C) and `bias` (filters,).
-    Conventions are those of ``keras.layers.Conv2DTranspose``.
+
+    References
+    ----------
+    V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning. arXiv:1603.07285, 2016; as ``keras.layers.Conv2DTranspose``.
 
     Examples
     --------

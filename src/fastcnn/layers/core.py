@@ -36,9 +36,17 @@ class Dense(KernelLayer):
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, `units` below 1 or an unknown name; in a call, ValueError for inputs of fewer than two axes.
+
     Notes
     -----
-    Input (N, ..., D), output (N, ..., units); the weights are `kernel` (D, units) and `bias` (units,). Conventions are those of
+    Input (N, ..., D), output (N, ..., units); the weights are `kernel` (D, units) and `bias` (units,).
+
+    References
+    ----------
     ``keras.layers.Dense``.
 
     Examples
@@ -104,6 +112,15 @@ class Activation(ActivatedLayer):
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For what is none of these names.
+
+    References
+    ----------
+    ``keras.layers.Activation``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -150,6 +167,20 @@ class Reshaping(Layer):
 class Flatten(Reshaping, ImageLayer):
     """Each input in one row: (N, H, W, C) becomes (N, H·W·C).
 
+    Parameters
+    ----------
+    **kwargs
+        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another `data_format`.
+
+    References
+    ----------
+    ``keras.layers.Flatten``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -177,6 +208,12 @@ class Dropout(Layer):
         The shape of what is drawn, which begins with None, for the batch; along an axis of 1 all are dropped or kept together.
     **kwargs
         `name`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `rate` that is no number in [0, 1], or a `noise_shape` that does not begin with None; in a call, ValueError for a
+        `noise_shape` that does not fit the input.
 
     References
     ----------
@@ -252,6 +289,11 @@ class SpatialDropout2D(ImageLayer, Dropout):
         In [0, 1].
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `rate` that is no number in [0, 1]; in a call, ValueError for inputs that are not (N, H, W, C).
 
     References
     ----------

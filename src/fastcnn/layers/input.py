@@ -21,6 +21,15 @@ class InputLayer(Layer):
         The shape of one input, without the batch.
     name : str, optional
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `shape` that is no sequence of positive integers, or a `name` that no layer can have.
+
+    References
+    ----------
+    ``keras.layers.InputLayer``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -58,6 +67,15 @@ def Input(shape: Sequence[int | None], name: str | None = None) -> Tensor:
     -------
     Tensor
         To be passed to layers, or the first entry of a `Sequential`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `shape` that is no sequence of positive integers, or a `name` that no layer can have.
+
+    References
+    ----------
+    ``keras.Input``.
 
     Examples
     --------

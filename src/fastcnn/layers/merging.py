@@ -87,9 +87,18 @@ class Add(_Elementwise):
     **kwargs
         `name`: see `Layer`.
 
+    Raises
+    ------
+    ValueError
+        In a call, for inputs whose sizes are neither equal nor 1, for batches of different sizes, and for no inputs.
+
     Notes
     -----
-    Inputs (N, ...) of one shape, or with axes of size 1 instead, as in ``keras.layers.Add``; so for all layers of elements here.
+    Inputs (N, ...) of one shape, or with axes of size 1 instead; so for all layers of elements here.
+
+    References
+    ----------
+    ``keras.layers.Add``.
 
     Examples
     --------
@@ -111,6 +120,16 @@ class Subtract(_Elementwise):
     ----------
     **kwargs
         `name`: see `Layer`.
+
+    Raises
+    ------
+    ValueError
+        In a call, for inputs whose sizes are neither equal nor 1, for batches of different sizes, and for another number of inputs than
+        two.
+
+    References
+    ----------
+    ``keras.layers.Subtract``.
 
     Examples
     --------
@@ -138,6 +157,11 @@ class Multiply(_Elementwise):
     ----------
     **kwargs
         `name`: see `Layer`.
+
+    Raises
+    ------
+    ValueError
+        In a call, for inputs whose sizes are neither equal nor 1, for batches of different sizes, and for no inputs.
 
     References
     ----------
@@ -169,6 +193,15 @@ class Average(_Elementwise):
     ----------
     **kwargs
         `name`: see `Layer`.
+
+    Raises
+    ------
+    ValueError
+        In a call, for inputs whose sizes are neither equal nor 1, for batches of different sizes, and for no inputs.
+
+    References
+    ----------
+    ``keras.layers.Average``.
 
     Examples
     --------
@@ -207,9 +240,18 @@ class Maximum(_Extreme):
     **kwargs
         `name`: see `Layer`.
 
+    Raises
+    ------
+    ValueError
+        In a call, for inputs whose sizes are neither equal nor 1, for batches of different sizes, and for no inputs.
+
     Notes
     -----
     The gradient goes to the first of equal inputs, as in Keras on TensorFlow; NaN wins over all.
+
+    References
+    ----------
+    ``keras.layers.Maximum``.
 
     Examples
     --------
@@ -229,9 +271,18 @@ class Minimum(_Extreme):
     **kwargs
         `name`: see `Layer`.
 
+    Raises
+    ------
+    ValueError
+        In a call, for inputs whose sizes are neither equal nor 1, for batches of different sizes, and for no inputs.
+
     Notes
     -----
     The gradient goes to the first of equal inputs, as in Keras on TensorFlow; NaN wins over all.
+
+    References
+    ----------
+    ``keras.layers.Minimum``.
 
     Examples
     --------
@@ -252,6 +303,16 @@ class Concatenate(_Merge):
         Any but the batch's, 0. The other axes must be equal.
     **kwargs
         `name`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an `axis` that is no integer, or 0; in a call, ValueError for one that the inputs lack, and for inputs that differ in another
+        axis.
+
+    References
+    ----------
+    ``keras.layers.Concatenate``.
 
     Examples
     --------

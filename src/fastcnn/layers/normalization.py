@@ -80,6 +80,12 @@ class BatchNormalization(_Normalization):
         `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`. A frozen
         layer runs as in inference.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a negative `epsilon`, a `momentum` outside of [0, 1] or an unknown name; in a call, ValueError
+        for an `axis` that is the batch's, or that the input lacks.
+
     Notes
     -----
     The weights are `gamma`, `beta`, `moving_mean`, `moving_variance`, (C,) each; the latter two change at the end of a training step. A
@@ -254,6 +260,12 @@ class LayerNormalization(_GroupedNormalization):
     **kwargs
         `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, no axis, a negative `epsilon` or an unknown name; in a call, ValueError for an `axis` that is the
+        batch's, or that the input lacks.
+
     References
     ----------
     J. L. Ba, J. R. Kiros, G. E. Hinton: Layer normalization. arXiv:1607.06450, 2016. Conventions are those of
@@ -313,6 +325,12 @@ class GroupNormalization(_GroupedNormalization):
         By default zeros and ones.
     **kwargs
         `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, `groups` that are 0, a negative `epsilon` or an unknown name; in a call, ValueError for an `axis`
+        that is the batch's, or that the input lacks, and for `groups` that do not divide its channels.
 
     References
     ----------

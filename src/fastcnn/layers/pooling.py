@@ -46,10 +46,20 @@ class MaxPooling2D(_Pooling2D):
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a size that is not one or two positive integers, or an unknown padding; in a call, ValueError for inputs that are not
+        (N, H, W, C), or smaller than a window.
+
     Notes
     -----
-    Input (N, H, W, C), output (N, OH, OW, C). Conventions are those of ``keras.layers.MaxPooling2D``; the gradient goes to the
-    first of equal maxima.
+    Input (N, H, W, C), output (N, OH, OW, C). The gradient goes to the first of equal maxima.
+
+    References
+    ----------
+    D. Scherer, A. Müller, S. Behnke: Evaluation of pooling operations in convolutional architectures for object recognition. ICANN 2010; as
+    ``keras.layers.MaxPooling2D``.
 
     Examples
     --------
@@ -94,9 +104,19 @@ class AveragePooling2D(_Pooling2D):
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a size that is not one or two positive integers, or an unknown padding; in a call, ValueError for inputs that are not
+        (N, H, W, C), or smaller than a window.
+
     Notes
     -----
-    Input (N, H, W, C), output (N, OH, OW, C). Conventions are those of ``keras.layers.AveragePooling2D``.
+    Input (N, H, W, C), output (N, OH, OW, C).
+
+    References
+    ----------
+    ``keras.layers.AveragePooling2D``.
 
     Examples
     --------
@@ -143,9 +163,18 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `keepdims` that is no bool; in a call, ValueError for inputs that are not (N, H, W, C).
+
     Notes
     -----
-    Input (N, H, W, C), output (N, C). Conventions are those of ``keras.layers.GlobalAveragePooling2D``.
+    Input (N, H, W, C), output (N, C).
+
+    References
+    ----------
+    M. Lin, Q. Chen, S. Yan: Network in network. ICLR 2014; as ``keras.layers.GlobalAveragePooling2D``.
 
     Examples
     --------
@@ -178,10 +207,19 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `keepdims` that is no bool; in a call, ValueError for inputs that are not (N, H, W, C).
+
     Notes
     -----
-    Input (N, H, W, C), output (N, C). Conventions are those of ``keras.layers.GlobalMaxPooling2D`` on TensorFlow: equal maxima share
-    the gradient out evenly (with `MaxPooling2D`, the first has all of it); of a channel with a NaN, the maximum and the gradient are NaN.
+    Input (N, H, W, C), output (N, C). Equal maxima share the gradient out evenly (with `MaxPooling2D`, the first has all of it); of a
+    channel with a NaN, the maximum and the gradient are NaN.
+
+    References
+    ----------
+    ``keras.layers.GlobalMaxPooling2D``, on TensorFlow.
 
     Examples
     --------

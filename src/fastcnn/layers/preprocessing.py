@@ -30,6 +30,15 @@ class Rescaling(Layer):
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither a finite number nor a list of some; in a call, ValueError for a list that has not one for each channel.
+
+    References
+    ----------
+    ``keras.layers.Rescaling``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -76,10 +85,20 @@ class Normalization(Layer):
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, one moment without the other, moments of different shapes, or a negative variance; in a call,
+        ValueError for axes that the input lacks, or moments that do not fit it.
+
     Notes
     -----
-    Without given moments, the weights are `mean` and `variance`, of the sizes of the axes, and `count`, which stays 0, as those of
-    ``keras.layers.Normalization``. Standard deviations below 1e-7 count as that.
+    Without given moments, the weights are `mean` and `variance`, of the sizes of the axes, and `count`, which stays 0. Standard
+    deviations below 1e-7 count as that.
+
+    References
+    ----------
+    ``keras.layers.Normalization``.
 
     Examples
     --------

@@ -28,6 +28,16 @@ class Reshape(Reshaping):
     **kwargs
         `name`, `input_shape`: see `Layer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `target_shape` that is no list or tuple of positive integers and at most one -1; in a call, ValueError for inputs whose
+        numbers do not fill it.
+
+    References
+    ----------
+    ``keras.layers.Reshape``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -60,6 +70,15 @@ class Permute(Layer):
         For each axis of the output, which one of the input it is; the first behind the batch is 1.
     **kwargs
         `name`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For `dims` that are not the integers from 1 on, each once; in a call, ValueError for inputs with another number of axes.
+
+    References
+    ----------
+    ``keras.layers.Permute``.
 
     Examples
     --------
@@ -99,6 +118,15 @@ class ZeroPadding2D(ImageLayer):
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `padding` of another form, or with a negative number; in a call, ValueError for inputs that are not (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.ZeroPadding2D``.
+
     Examples
     --------
     >>> from fastcnn import layers
@@ -133,6 +161,16 @@ class Cropping2D(ImageLayer):
         Pixels on all sides; above and below, and left and right; or ((top, bottom), (left, right)).
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `cropping` of another form, or with a negative number; in a call, ValueError for inputs that are not (N, H, W, C), or of which
+        nothing is left.
+
+    References
+    ----------
+    ``keras.layers.Cropping2D``.
 
     Examples
     --------
@@ -202,6 +240,16 @@ class UpSampling2D(ImageLayer):
         centres; behind the outermost centres, the image goes on as it is there.
     **kwargs
         `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `size` that is not one or two positive integers, or another `interpolation`; in a call, ValueError for inputs that are not
+        (N, H, W, C).
+
+    References
+    ----------
+    ``keras.layers.UpSampling2D``.
 
     Examples
     --------

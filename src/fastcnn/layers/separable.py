@@ -36,15 +36,20 @@ class SeparableConv2D(DepthwiseLayer):
     **kwargs
         `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a size below 1 or an unknown name; in a call, ValueError for inputs that are not (N, H, W, C), or
+        smaller than a window.
+
     Notes
     -----
     Input (N, H, W, C), output (N, OH, OW, filters); the weights are `depthwise_kernel` (KH, KW, C, depth_multiplier),
-    `pointwise_kernel` (1, 1, C · depth_multiplier, filters) and `bias` (filters,). Conventions are those of
-    ``keras.layers.SeparableConv2D``.
+    `pointwise_kernel` (1, 1, C · depth_multiplier, filters) and `bias` (filters,).
 
     References
     ----------
-    F. Chollet: Xception: deep learning with depthwise separable convolutions. CVPR 2017.
+    F. Chollet: Xception: deep learning with depthwise separable convolutions. CVPR 2017; as ``keras.layers.SeparableConv2D``.
 
     Examples
     --------

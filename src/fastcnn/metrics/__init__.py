@@ -47,6 +47,21 @@ def get(identifier: Any, target_shape: tuple[int, ...] = (), output_shape: tuple
 
     As in Keras, "accuracy" (or "acc") is the accuracy that fits the shapes of the targets and of the outputs, both with the batch.
 
+    Parameters
+    ----------
+    identifier : Metric or str
+    target_shape, output_shape : tuple of int or None
+        Needed for "accuracy" alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither, or an unknown name.
+
+    References
+    ----------
+    ``keras.metrics.get``.
+
     Examples
     --------
     >>> from fastcnn import metrics

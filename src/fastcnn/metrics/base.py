@@ -49,6 +49,15 @@ class Mean(_Gathering):
     name : str, optional
         By default "mean".
 
+    Raises
+    ------
+    TypeError, ValueError
+        From `update_state`, for values that are no real numbers, or weights that do not fit them.
+
+    References
+    ----------
+    ``keras.metrics.Mean``.
+
     Examples
     --------
     >>> from fastcnn.metrics import Mean
@@ -107,6 +116,10 @@ class Metric(_Gathering):
     name : str, optional
         The key in a history; by default made of the class's name.
 
+    References
+    ----------
+    ``keras.metrics.Metric``.
+
     Examples
     --------
     >>> import numpy as np
@@ -135,6 +148,15 @@ class MeanMetric(Metric):
     Parameters
     ----------
     name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        From `update_state`, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.MeanMetricWrapper``.
 
     Examples
     --------

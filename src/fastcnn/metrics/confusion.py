@@ -111,6 +111,16 @@ class Precision(_RatioMetric):
     name : str, optional
         By default "precision".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind or out of its range; from `update_state`, for a `class_id` that predictions lack, and for targets,
+        predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.Precision``.
+
     Examples
     --------
     >>> from fastcnn.metrics import Precision
@@ -131,6 +141,16 @@ class Recall(_RatioMetric):
     ----------
     thresholds, top_k, class_id, name
         As for `Precision`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind or out of its range; from `update_state`, for a `class_id` that predictions lack, and for targets,
+        predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.Recall``.
 
     Examples
     --------
@@ -156,6 +176,12 @@ class AUC(_ThresholdMetric):
         Recall over the false positives' share of the negatives, or precision over recall.
     name : str, optional
         By default "auc".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For `num_thresholds` that are no integer from 2 to 2**20, or another `curve`; from `update_state`, for targets, predictions and
+        weights that do not fit each other.
 
     Notes
     -----
@@ -238,6 +264,10 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
     ------
     TypeError, ValueError
         For arguments that do not fit.
+
+    References
+    ----------
+    Rows and columns are those of ``sklearn.metrics.confusion_matrix``.
 
     Examples
     --------

@@ -17,6 +17,15 @@ class SparseCategoricalAccuracy(MeanMetric):
     name : str, optional
         By default "sparse_categorical_accuracy".
 
+    Raises
+    ------
+    TypeError, ValueError
+        From `update_state`, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.SparseCategoricalAccuracy``.
+
     Examples
     --------
     >>> from fastcnn.metrics import SparseCategoricalAccuracy
@@ -44,6 +53,15 @@ class CategoricalAccuracy(MeanMetric):
     name : str, optional
         By default "categorical_accuracy".
 
+    Raises
+    ------
+    TypeError, ValueError
+        From `update_state`, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.CategoricalAccuracy``.
+
     Examples
     --------
     >>> from fastcnn.metrics import CategoricalAccuracy
@@ -68,6 +86,15 @@ class BinaryAccuracy(MeanMetric):
         By default "binary_accuracy".
     threshold : float, default 0.5
         Predictions above it count as 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `threshold` that is no number in [0, 1]; from `update_state`, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.BinaryAccuracy``.
 
     Examples
     --------
@@ -111,9 +138,18 @@ class TopKCategoricalAccuracy(_TopK):
     name : str, optional
         By default "top_k_categorical_accuracy".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `k` that is no positive integer; from `update_state`, for targets, predictions and weights that do not fit each other.
+
     Notes
     -----
     See `SparseTopKCategoricalAccuracy`.
+
+    References
+    ----------
+    ``keras.metrics.TopKCategoricalAccuracy``.
 
     Examples
     --------
@@ -139,9 +175,19 @@ class SparseTopKCategoricalAccuracy(_TopK):
     name : str, optional
         By default "sparse_top_k_categorical_accuracy".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a `k` that is no positive integer; from `update_state`, for targets that are no numbers of classes, and for targets, predictions
+        and weights that do not fit each other.
+
     Notes
     -----
     A class is among them if fewer than `k` are likelier, and if all predictions are finite: TensorFlow's ``in_top_k``, as in Keras.
+
+    References
+    ----------
+    ``keras.metrics.SparseTopKCategoricalAccuracy``.
 
     Examples
     --------
@@ -165,6 +211,15 @@ class MeanSquaredError(MeanMetric):
     name : str, optional
         By default "mean_squared_error".
 
+    Raises
+    ------
+    TypeError, ValueError
+        From `update_state`, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.MeanSquaredError``.
+
     Examples
     --------
     >>> from fastcnn.metrics import MeanSquaredError
@@ -187,6 +242,15 @@ class MeanAbsoluteError(MeanMetric):
     ----------
     name : str, optional
         By default "mean_absolute_error".
+
+    Raises
+    ------
+    TypeError, ValueError
+        From `update_state`, for targets, predictions and weights that do not fit each other.
+
+    References
+    ----------
+    ``keras.metrics.MeanAbsoluteError``.
 
     Examples
     --------

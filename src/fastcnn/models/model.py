@@ -33,8 +33,14 @@ class Model(Saving):
 
     Raises
     ------
+    TypeError
+        If inputs or outputs are no tensors.
     ValueError
-        If an output depends on an `Input` that is not among the inputs, or two layers were given one name.
+        If there are none, an output depends on an `Input` that is not among the inputs, or two layers were given one name.
+
+    References
+    ----------
+    ``keras.Model``.
 
     Examples
     --------

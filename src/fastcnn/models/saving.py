@@ -304,6 +304,10 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
     ValueError
         For a file that is not, in every part, what `save` writes.
 
+    References
+    ----------
+    ``keras.saving.load_model``.
+
     Examples
     --------
     >>> import os, tempfile

@@ -29,6 +29,17 @@ class Sequential(Model):
         first data come, or by `build`.
     name : str, default "sequential"
 
+    Raises
+    ------
+    TypeError
+        For what is no layer.
+    ValueError
+        For what `add` refuses.
+
+    References
+    ----------
+    ``keras.Sequential``.
+
     Examples
     --------
     >>> import numpy as np

@@ -20,6 +20,19 @@ _CLASSES = _registry.table(SGD, Adam, AdamW, RMSprop, Nadam, Lion, adamw=AdamW, 
 def get(identifier: Any) -> Optimizer:
     """Return the optimizer that `identifier` stands for: an `Optimizer`, or the name of one with its defaults.
 
+    Parameters
+    ----------
+    identifier : Optimizer or str
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither, or an unknown name.
+
+    References
+    ----------
+    ``keras.optimizers.get``.
+
     Examples
     --------
     >>> from fastcnn import optimizers

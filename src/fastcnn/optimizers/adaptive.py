@@ -47,6 +47,11 @@ class Adam(_Moments):
     **options
         See `Optimizer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a decay outside of [0, 1), a negative `epsilon`, or what `Optimizer` refuses.
+
     References
     ----------
     D. P. Kingma, J. Ba: Adam: a method for stochastic optimization. ICLR 2015; the form before section 2.1, in which epsilon is
@@ -80,6 +85,11 @@ class AdamW(Adam):
         See `Adam`.
     **options
         See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a decay outside of [0, 1), a negative `epsilon`, or what `Optimizer` refuses.
 
     References
     ----------
@@ -119,6 +129,11 @@ class Nadam(_Moments):
         See `Adam`.
     **options
         See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a decay outside of [0, 1), a negative `epsilon`, or what `Optimizer` refuses.
 
     References
     ----------
@@ -168,6 +183,11 @@ class RMSprop(Optimizer):
         nothing, it is nothing.
     **options
         See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, `rho` or `momentum` outside of [0, 1], a negative `epsilon`, or what `Optimizer` refuses.
 
     References
     ----------

@@ -40,9 +40,28 @@ class Optimizer(_registry.Configurable):
     slots : dict of str to ndarray
         All further state, by name: flat arrays, most of them with a number for each weight.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a negative number, fewer than 2 accumulation steps, or more than one way of clipping.
+
     Notes
     -----
-    The order is that of ``keras.optimizers.Optimizer``: the mean over the batches is clipped, the weights decay, the step is made.
+    The order is Keras's: the mean over the batches is clipped, the weights decay, the step is made.
+
+    References
+    ----------
+    ``keras.optimizers.Optimizer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import SGD
+    >>> weights, sgd = np.zeros(1, np.float32), SGD(learning_rate=1.0, clipvalue=0.5)
+    >>> sgd.build([1])
+    >>> sgd.update(weights, np.array([3], np.float32))
+    >>> weights, sgd.iterations
+    (array([-0.5], dtype=float32), 1)
     """
 
     #: The names of the slots that the rule wants, in its order; None for one that is not needed.

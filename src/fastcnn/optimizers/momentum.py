@@ -24,6 +24,11 @@ class SGD(Optimizer):
     **options
         See `Optimizer`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a `momentum` outside of [0, 1], or what `Optimizer` refuses.
+
     References
     ----------
     The update is that of ``keras.optimizers.SGD``; I. Sutskever, J. Martens, G. Dahl, G. Hinton: On the importance of initialization
@@ -64,6 +69,11 @@ class Lion(Optimizer):
         The share of it that stays from step to step, in [0, 1].
     **options
         See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a share out of its range, or what `Optimizer` refuses.
 
     References
     ----------

@@ -17,6 +17,10 @@ class LearningRateSchedule(_registry.Configurable):
 
     A schedule of one's own gives `__call__`; where it keeps its constructor's arguments as attributes of the same names, it can be saved.
 
+    References
+    ----------
+    ``keras.optimizers.schedules.LearningRateSchedule``.
+
     Examples
     --------
     >>> from fastcnn.optimizers import SGD
@@ -56,6 +60,15 @@ class ExponentialDecay(_Decay):
     staircase : bool, default False
         Round the exponent down: the rate changes every `decay_steps` steps only.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a negative number, or `decay_steps` below 1.
+
+    References
+    ----------
+    ``keras.optimizers.schedules.ExponentialDecay``.
+
     Examples
     --------
     >>> from fastcnn.optimizers.schedules import ExponentialDecay
@@ -92,6 +105,11 @@ class CosineDecay(_Decay):
         Where the rate goes in a straight line in the first `warmup_steps`, for the decay to begin there.
     warmup_steps : float, default 0
         Without a `warmup_target`, of no influence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a negative number, or `decay_steps` below 1.
 
     References
     ----------
@@ -145,6 +163,15 @@ class PolynomialDecay(_Decay):
     cycle : bool, default False
         Go on after the end: take twice as many steps for the decay, then three times as many, and so on.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a negative number, or `decay_steps` below 1.
+
+    References
+    ----------
+    ``keras.optimizers.schedules.PolynomialDecay``.
+
     Examples
     --------
     >>> from fastcnn.optimizers.schedules import PolynomialDecay
@@ -182,6 +209,15 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         The last step of each piece but the last, in ascending order.
     values : sequence of float
         The rates, one more than there are boundaries.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what are not lists of numbers from 0 on, boundaries out of order, or another number of values.
+
+    References
+    ----------
+    ``keras.optimizers.schedules.PiecewiseConstantDecay``.
 
     Examples
     --------

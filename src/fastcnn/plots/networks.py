@@ -41,6 +41,10 @@ def feature_maps(model: Model, x: Any, layer: Layer | str | int, *, count: int =
     TypeError, ValueError
         For arguments that do not fit.
 
+    References
+    ----------
+    J. Yosinski, J. Clune, A. Nguyen, T. Fuchs, H. Lipson: Understanding neural networks through deep visualization. ICML Workshop 2015.
+
     Examples
     --------
     >>> import numpy as np
@@ -89,6 +93,10 @@ def filters(layer: Conv2D, channel: int = 0, *, count: int = 16) -> Figure:
     TypeError, ValueError
         For arguments that do not fit.
 
+    References
+    ----------
+    A. Krizhevsky, I. Sutskever, G. E. Hinton: ImageNet classification with deep convolutional neural networks. NIPS 2012, figure 3.
+
     Examples
     --------
     >>> from fastcnn import networks, plots
@@ -131,6 +139,10 @@ def architecture(model: Model) -> Figure:
     ------
     TypeError, ValueError
         For what is no model, or one that is not built.
+
+    References
+    ----------
+    ``keras.utils.plot_model``.
 
     Examples
     --------

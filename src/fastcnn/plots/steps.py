@@ -38,6 +38,10 @@ def image(image: ArrayLike, title: str = "Image") -> Figure:
     TypeError, ValueError
         For an image that is none.
 
+    References
+    ----------
+    ``matplotlib.axes.Axes.imshow``.
+
     Examples
     --------
     >>> from fastcnn import plots
@@ -81,6 +85,10 @@ def convolution_step(image: ArrayLike, kernel: ArrayLike, position: Sequence[int
     ------
     TypeError, ValueError
         For arguments that do not fit.
+
+    References
+    ----------
+    V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning. arXiv:1603.07285, 2016, whose figures draw such steps.
 
     Examples
     --------
@@ -132,6 +140,10 @@ def feature_map(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: in
     TypeError, ValueError
         For arguments that do not fit.
 
+    References
+    ----------
+    V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning. arXiv:1603.07285, 2016, whose figures draw such steps.
+
     Examples
     --------
     >>> from fastcnn import plots
@@ -164,6 +176,10 @@ def relu(feature_map: ArrayLike) -> Figure:
     ------
     TypeError, ValueError
         For a map that is none.
+
+    References
+    ----------
+    V. Nair, G. E. Hinton: Rectified linear units improve restricted Boltzmann machines. ICML 2010.
 
     Examples
     --------
@@ -209,6 +225,10 @@ def max_pool(feature_map: ArrayLike, pool_size: IntOrPair = 2, stride: IntOrPair
     ------
     TypeError, ValueError
         For arguments that do not fit.
+
+    References
+    ----------
+    D. Scherer, A. Müller, S. Behnke: Evaluation of pooling operations in convolutional architectures for object recognition. ICANN 2010.
 
     Examples
     --------
@@ -257,6 +277,10 @@ def flatten(feature_map: ArrayLike) -> Figure:
     TypeError, ValueError
         For a map that is none.
 
+    References
+    ----------
+    ``keras.layers.Flatten``.
+
     Examples
     --------
     >>> from fastcnn import plots
@@ -295,6 +319,10 @@ def pipeline(image: ArrayLike, kernel: ArrayLike, bias: float = 0, pool_size: In
     ------
     TypeError, ValueError
         For arguments that do not fit.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. Proc. IEEE 86, 1998.
 
     Examples
     --------

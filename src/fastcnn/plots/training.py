@@ -40,6 +40,10 @@ def history(history: History | Mapping[str, Sequence[float]]) -> Figure:
     TypeError, ValueError
         For what is no history, or an empty one.
 
+    References
+    ----------
+    What is drawn is that of ``keras.callbacks.History``.
+
     Examples
     --------
     >>> from fastcnn import plots
@@ -96,6 +100,10 @@ def predictions(model: Model, x: Any, y: ArrayLike | None = None, *, class_names
     TypeError, ValueError
         For arguments that do not fit.
 
+    References
+    ----------
+    Like the pictures in ``https://www.tensorflow.org/tutorials/keras/classification``.
+
     Examples
     --------
     >>> from fastcnn import networks, plots
@@ -150,6 +158,10 @@ def confusion_matrix(
     ------
     TypeError, ValueError
         For arguments that do not fit.
+
+    References
+    ----------
+    ``sklearn.metrics.ConfusionMatrixDisplay``.
 
     Examples
     --------

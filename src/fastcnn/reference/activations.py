@@ -20,6 +20,10 @@ def relu(x: ArrayLike) -> np.ndarray:
     -------
     numpy.ndarray, shaped as `x`
 
+    References
+    ----------
+    V. Nair, G. E. Hinton: Rectified linear units improve restricted Boltzmann machines. ICML 2010.
+
     Examples
     --------
     >>> relu([-1, 0, 2])
@@ -42,6 +46,10 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shaped as `dy`
+
+    References
+    ----------
+    V. Nair, G. E. Hinton: Rectified linear units improve restricted Boltzmann machines. ICML 2010.
 
     Examples
     --------
@@ -66,6 +74,11 @@ def softmax(x: ArrayLike, axis: int = -1) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shaped as `x`
+
+    References
+    ----------
+    J. S. Bridle: Probabilistic interpretation of feedforward classification network outputs, with relationships to statistical pattern
+    recognition. Neurocomputing, 1990.
 
     Examples
     --------
@@ -95,6 +108,11 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
         The mean over the batch; NaN, as for any mean of nothing, where N is 0.
     dlogits : numpy.ndarray, shape (N, K)
         Gradient of `loss` with respect to `logits`: (softmax(logits) - one_hot(labels)) / N.
+
+    References
+    ----------
+    J. S. Bridle: Probabilistic interpretation of feedforward classification network outputs, with relationships to statistical pattern
+    recognition. Neurocomputing, 1990.
 
     Examples
     --------

@@ -35,6 +35,10 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, bias: float = 0, stride: int
     -------
     numpy.ndarray, shape ((H - KH) // stride + 1, (W - KW) // stride + 1)
 
+    References
+    ----------
+    Y. LeCun et al.: Backpropagation applied to handwritten zip code recognition. Neural Computation 1, 1989.
+
     Examples
     --------
     >>> convolve2d([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 0], [0, -1]], bias=5)
@@ -88,6 +92,10 @@ def conv2d(
     Returns
     -------
     numpy.ndarray, shape (N, OH, OW, F), laid out as `x`
+
+    References
+    ----------
+    Y. LeCun et al.: Backpropagation applied to handwritten zip code recognition. Neural Computation 1, 1989.
 
     Examples
     --------
@@ -145,6 +153,10 @@ def conv2d_backward(
     dx : numpy.ndarray, shaped as `x`, or None
     dw : numpy.ndarray, shaped as `w`
     db : numpy.ndarray, shape (F,)
+
+    References
+    ----------
+    Y. LeCun et al.: Backpropagation applied to handwritten zip code recognition. Neural Computation 1, 1989.
 
     Examples
     --------
@@ -211,6 +223,10 @@ def conv2d_transpose(
     -------
     numpy.ndarray, shape (N, OH, OW, F), laid out as `x`
 
+    References
+    ----------
+    V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning. arXiv:1603.07285, 2016.
+
     Examples
     --------
     >>> image = np.array([[1, 2], [3, 4]]).reshape(2, 2, 1)
@@ -267,6 +283,10 @@ def conv2d_transpose_backward(
     dx : numpy.ndarray, shaped as `x`, or None
     dw : numpy.ndarray, shaped as `w`
     db : numpy.ndarray, shape (F,)
+
+    References
+    ----------
+    V. Dumoulin, F. Visin: A guide to convolution arithmetic for deep learning. arXiv:1603.07285, 2016.
 
     Examples
     --------

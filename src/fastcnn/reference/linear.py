@@ -24,6 +24,10 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     -------
     numpy.ndarray, shape (..., U)
 
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton, R. J. Williams: Learning representations by back-propagating errors. Nature 323, 1986.
+
     Examples
     --------
     >>> dense([1, 2], [[1, 0, -3], [10, 1, 1]], [0.5, 0, 0])
@@ -62,6 +66,10 @@ def dense_backward(
     dx : numpy.ndarray, shape (..., D), or None
     dw : numpy.ndarray, shape (D, U)
     db : numpy.ndarray, shape (U,)
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton, R. J. Williams: Learning representations by back-propagating errors. Nature 323, 1986.
 
     Examples
     --------

@@ -37,6 +37,10 @@ def im2col(
         Shape (N, OH, OW, KH * KW * C), the last axis in the order (kh, kw, c). With channels_first, shape (N, C * KH * KW, OH * OW) in
         the order (c, kh, kw), as ``torch.nn.functional.unfold``.
 
+    References
+    ----------
+    K. Chellapilla, S. Puri, P. Simard: High performance convolutional neural networks for document processing. 2006.
+
     Examples
     --------
     >>> image = np.arange(9).reshape(3, 3, 1)
@@ -84,6 +88,10 @@ def col2im(
     Returns
     -------
     numpy.ndarray, shape `input_shape`
+
+    References
+    ----------
+    K. Chellapilla, S. Puri, P. Simard: High performance convolutional neural networks for document processing. 2006.
 
     Examples
     --------

@@ -45,6 +45,10 @@ def max_pool2d(
     indices : numpy.ndarray of int64, shaped as `y`, only with `return_indices`
         ``h * W + w`` of the winner in its plane, without padding.
 
+    References
+    ----------
+    D. Scherer, A. Müller, S. Behnke: Evaluation of pooling operations in convolutional architectures for object recognition. ICANN 2010.
+
     Examples
     --------
     >>> max_pool2d([[1, 2, 5, 6], [4, 3, 8, 7]])
@@ -86,6 +90,10 @@ def max_pool2d_backward(dy: ArrayLike, indices: ArrayLike, input_shape: Sequence
     Returns
     -------
     numpy.ndarray, shape `input_shape`
+
+    References
+    ----------
+    D. Scherer, A. Müller, S. Behnke: Evaluation of pooling operations in convolutional architectures for object recognition. ICANN 2010.
 
     Examples
     --------
@@ -132,6 +140,10 @@ def avg_pool2d(
     -------
     numpy.ndarray, laid out as `x`, with OH x OW windows for H x W pixels
 
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. Proc. IEEE 86, 1998.
+
     Examples
     --------
     >>> avg_pool2d([[1, 2, 5, 6], [4, 3, 8, 7]])
@@ -176,6 +188,10 @@ def avg_pool2d_backward(
     Returns
     -------
     numpy.ndarray, shape `input_shape`
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. Proc. IEEE 86, 1998.
 
     Examples
     --------

@@ -24,7 +24,31 @@ __all__ = ["MAX_NUMBERS", "explain"]
 
 
 def explain(model: Predictor, x: Any, path: str | os.PathLike[str]) -> None:
-    """Write the page for what `model` does with the input `x` to `path`; see `Model.explain`."""
+    """Write the page for what `model` does with the input `x` to `path`; see `Model.explain`.
+
+    Parameters
+    ----------
+    model : Model
+    x : array_like, shape (1, ...)
+    path : path-like
+        Ends in ``.html``.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `Model.explain`.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from fastcnn import networks
+    >>> from fastcnn.teaching import explorer
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     explorer.explain(networks.mnist_network(), np.zeros((1, 28, 28, 1)), os.path.join(folder, "page.html"))
+    ...     os.listdir(folder)
+    ['page.html']
+    """
     place = _checked(path)
     xs = [_validate.contiguous(each, np.float32) for each in model._check_inputs(x)]
     if len(xs[0]) != 1:
