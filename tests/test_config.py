@@ -174,3 +174,32 @@ print(*sorted(name for name in after - {"numpy"} - set(sys.stdlib_module_names) 
 def test_import_leaves_the_model_layer_alone_until_it_is_asked_for():
     code = "import sys, fastcnn; print('fastcnn.models' in sys.modules); fastcnn.Sequential; print('fastcnn.models' in sys.modules)"
     assert answer(code).split() == ["False", "True"]
+
+
+SMALL_CALLS = """
+import os
+import numpy as np
+import fastcnn
+
+def begun(call):
+    before = len(os.listdir("/proc/self/task"))
+    call()
+    return len(os.listdir("/proc/self/task")) - before
+
+fastcnn.set_num_threads(2)
+x = np.ones((1, 10, 10, 64), np.float32)
+y, indices = fastcnn.max_pool2d(x, return_indices=True)
+small = [
+    lambda: fastcnn.max_pool2d(x),
+    lambda: fastcnn.max_pool2d_backward(y, indices, x.shape),
+    lambda: fastcnn.avg_pool2d(x),
+    lambda: fastcnn.relu(x),
+]
+print([begun(call) for call in small], begun(lambda: fastcnn.max_pool2d(np.ones((64, 64, 64, 64), np.float32))))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux tells them")
+def test_small_calls_begin_no_thread():
+    """In a process of its own, whose pool is empty: a thread is begun where work is first worth sharing out."""
+    assert answer(SMALL_CALLS) == "[0, 0, 0, 0] 1"
