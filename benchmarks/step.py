@@ -9,7 +9,8 @@ the wall time counts as Python: NumPy's functions, what hands arrays over to C, 
 alone. What Python does is also timed by itself, in steps whose kernels do nothing. The two differ by several times: while kernels run, what
 Python needs is driven out of the caches, by them and by whoever shares the processor, and it comes back line by line.
 
-The times of single kernels are from epochs of their own, in which Python looks at the clock around each.
+In `fit`, kernels that follow on each other run in one call into C, forward, and in another one back. The times of single kernels are from
+epochs of their own, in which layers run one by one, and Python looks at the clock around each kernel.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from versus import machine
 
 import fastcnn
-from fastcnn import _core, _peers, bench, networks
+from fastcnn import _core, _peers, bench, networks, objective
 
 _NOT_KERNELS = {"compiler", "fma_rounds", "get_num_threads", "isas", "select_isa", "selected_isa", "set_least_share", "set_num_threads"}
 KERNELS = sorted(
@@ -70,6 +72,18 @@ def watched_kernels() -> Iterator[dict[str, float]]:
         yield seconds
 
 
+class _Nothing:
+    """Kernels in a row that do nothing."""
+
+    def __init__(self, steps: Any) -> None:
+        del steps
+
+    def forward(self, *arguments: Any) -> None:
+        del arguments
+
+    backward = forward
+
+
 def kernel_clock() -> ctypes.c_double:
     """Return the seconds that were spent in kernels, of a build that has `kernel_clock.h`."""
     try:
@@ -80,27 +94,31 @@ def kernel_clock() -> ctypes.c_double:
 
 def measure(threads: int, batch: int, rounds: int, clock: ctypes.c_double) -> dict[str, Any]:
     """Return the medians of the seconds of a step, of its kernels by name, and of what `clock` says is not theirs."""
-    model, (x, y) = networks.mnist_network(), bench.digits()
+    x, y = bench.digits()
     steps = len(x) // batch
     x, y = x[: steps * batch], y[: steps * batch]
+    in_passes, layer_by_layer, without_kernels = (networks.mnist_network() for _ in range(3))
 
-    def epoch() -> float:
+    def epoch(model: Any) -> float:
         start = time.perf_counter()
         model.fit(x, y, batch_size=batch, verbose=0)
         return (time.perf_counter() - start) / steps
 
     with fastcnn.num_threads(threads):
-        epoch()
+        epoch(in_passes)
+        with mock.patch.object(objective, "in_passes", lambda network, *_: network):
+            epoch(layer_by_layer)
         wholes, pythons, parts = [], [], []
         for _ in range(rounds):
             clock.value = 0
-            wholes.append(epoch())
+            wholes.append(epoch(in_passes))
             pythons.append(wholes[-1] - clock.value / steps)
             with watched_kernels() as seconds:
-                epoch()
+                epoch(layer_by_layer)
             parts.append({name: spent / steps for name, spent in seconds.items()})
-        with replaced_kernels(lambda name, kernel: lambda *arguments: True), np.errstate(all="ignore"):  # results are whatever was there
-            alone = [epoch() for _ in range(rounds)]
+        nothing = replaced_kernels(lambda name, kernel: lambda *arguments: True)
+        with nothing, mock.patch.object(_core, "Training", _Nothing), np.errstate(all="ignore"):  # results are whatever was there
+            alone = [epoch(without_kernels) for _ in range(rounds)]
     kernels = {name: float(np.median([spent[name] for spent in parts])) for name in parts[0]}
     return {
         "machine": machine(threads, []),

@@ -133,7 +133,7 @@ enum { FCNN_MAX_COEFFICIENTS = 6, FCNN_MAX_SLOTS = 3 };
 #undef FCNN
 #undef REAL
 
-/* --- Sessions: steps one after the other, float ------------------------------------------------------------------------------ */
+/* --- Steps one after the other, float ---------------------------------------------------------------------------------------- */
 
 enum fcnn_step_kind {
   FCNN_CONV2D,            /* conv2d; lo is 0 with relu. A dense layer is one of images of one pixel */
@@ -141,19 +141,51 @@ enum fcnn_step_kind {
   FCNN_MAX_POOL2D,
   FCNN_AVG_POOL2D,
   FCNN_RELU,    /* of rows * columns numbers */
-  FCNN_SOFTMAX, /* of each of rows rows of columns numbers */
+  FCNN_SOFTMAX, /* of each of rows rows of columns numbers; in sessions only */
+  FCNN_DROPOUT, /* of rows samples of columns numbers; in training only */
 };
 
-/* One step, its shapes those for one input of the session: N, and rows, are 1 but where a step has several planes of one input. */
 typedef struct {
   enum fcnn_step_kind kind;
   fcnn_conv2d_shape conv; /* with groups 1 */
   fcnn_pool2d_shape pool;
   int64_t rows, columns;
   bool relu;
+  uint32_t place;         /* of what a dropout draws */
+  float threshold, scale; /* of a dropout */
 } fcnn_step;
 
-/* Steps that are run again and again. All that shapes decide is done once, and all memory allocated. Everything but one run at a time may
+/* --- Training: steps forward, and back ----------------------------------------------------------------------------------------- */
+
+/* What the forward pass leaves for the backward one. */
+typedef struct fcnn_pass fcnn_pass;
+
+/* A pass of so many steps that has yet to be made; NULL without memory. */
+fcnn_pass *fcnn_pass_create(int64_t count);
+void fcnn_pass_free(fcnn_pass *pass);
+
+/* The random numbers of a training step: see fcnn_uniform. */
+typedef struct {
+  uint64_t seed;
+  uint32_t epoch;
+  const int64_t *samples;
+} fcnn_draws;
+
+/* y = the last step's result for x, the first one's input: the bits that the steps' kernels give one after the other. Each step has w and bias,
+   or NULL. The steps, as many as the pass was made for, follow on each other in their sizes, all for the same N; poolings have at most 255
+   taps. FCNN_NO_MEMORY: y is undefined. */
+int fcnn_forward(const fcnn_step *steps, const float *const *w, const float *const *bias, const fcnn_draws *draws, const float *x,
+                 float *y, fcnn_pass *pass);
+
+/* dw and db of each step, and dx of the first, unless NULL, from the last one's dy, and from what `fcnn_forward` was given, and gave, for the
+   pass, which is used up. FCNN_NO_MEMORY: they are undefined. */
+int fcnn_backward(const fcnn_step *steps, const float *const *w, const float *x, const float *y, const float *dy, fcnn_pass *pass,
+                  float *const *dw, float *const *db, float *dx);
+
+/* --- Sessions ---------------------------------------------------------------------------------------------------------------- */
+
+/* Steps that are run again and again: the shapes of each are those for one input of the session, so N, and rows, are 1 but where a step has
+   several planes of one input. All that shapes decide is done once, and all memory allocated. Everything but one run at a time may
    go on in several threads at once. */
 typedef struct fcnn_session fcnn_session;
 

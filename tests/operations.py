@@ -8,7 +8,7 @@ from compare import assert_same_bits
 from kernels import signed
 
 import fastcnn
-from fastcnn import _core, layers, models, optimizers
+from fastcnn import _core, layers, models, optimizers, random
 
 CONVOLUTION = {"stride": (2, 1), "padding": "same"}
 POOLING = {"pool_size": 3, "stride": 2, "padding": 1}
@@ -123,9 +123,20 @@ def network():
     return model
 
 
-def trained(x):
+def row_network():
+    """A small network, always with the same weights, that is trained in one row of kernels."""
+    between = [layers.Conv2D(16, 3, activation="relu"), layers.MaxPooling2D(2), layers.Conv2D(9, 3, padding="same"), layers.ReLU()]
+    between += [layers.AveragePooling2D(2), layers.Flatten(), layers.Dropout(0.5), layers.Dense(9, activation="softmax")]
+    model = models.Sequential([layers.Input((14, 13, 3)), *between])
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.random(weight.shape, np.float32) / len(weight) for weight in model.get_weights()])
+    return model
+
+
+def trained(x, make=network):
     """The weights and the optimizer's slots after two steps."""
-    model = network()
+    random.set_seed(8)
+    model = make()
     model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     for _ in range(2):
         model.train_on_batch(x, np.arange(len(x)) % 9)
@@ -143,7 +154,11 @@ def predicted(x):
 
 
 #: Whole networks, which work in float32 alone.
-NETWORKS = {"a training step": (trained, [(5, 14, 13, 3)]), "a session": (predicted, [(5, 14, 13, 3)])}
+NETWORKS = {
+    "a training step": (trained, [(5, 14, 13, 3)]),
+    "a training step in passes": (functools.partial(trained, make=row_network), [(5, 14, 13, 3)]),
+    "a session": (predicted, [(5, 14, 13, 3)]),
+}
 
 
 @functools.cache

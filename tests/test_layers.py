@@ -283,12 +283,12 @@ def test_a_convolution_refuses_an_image_without_a_batch():
 def test_dropout_drops_the_share_it_is_told_and_scales_the_rest():
     layer, x = layers.Dropout(0.25), np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
     draws = random.Draws(seed=7, epoch=1, samples=np.arange(100))
-    y, margins = layer.forward(x, draws)
-    kept = margins > 0
+    y, drawn = layer.forward(x, draws)
+    kept = drawn >= 0.25
     dropped = 1 - kept.mean()
     assert abs(dropped - 0.25) < 5 * np.sqrt(0.25 * 0.75 / x.size)  # five standard deviations of a share
     assert_same_bits(y, np.where(kept, x * np.float32(4 / 3), np.float32(0)))
-    assert_same_bits(layer.backward(x, margins)[0], y)
+    assert_same_bits(layer.backward(x, drawn)[0], y)
     other, _ = layer.forward(x, draws.at(1))
     assert (other != y).any()
 

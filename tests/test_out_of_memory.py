@@ -75,7 +75,7 @@ def test_every_call_for_memory_is_refused_once(tmp_path):
     assert [name for name, _, _ in told] == [*OPERATIONS, *NETWORKS, "a new session"]
     assert sum(int(times) for _, times, _ in told) > 100
     for what in (
-        "for the session's steps",
+        "for the steps",
         "to prepare the session's filters",
         "for the session's buffers",
         "for the kernel's scratch space",

@@ -444,6 +444,17 @@ cdef dict ACTIVATIONS = {
 }
 
 
+def dropout(int64_t n, double threshold, double scale, u, x, y):
+    """y (n) from x (n), where u (n) is above `threshold`."""
+    cdef Array u_ = Array(u), x_ = Array(x), y_ = Array(y, True)
+    with nogil:
+        if x_.is_double():
+            fcnn_dropout_f64(n, threshold, scale, <double *>u_.data(), <double *>x_.data(), <double *>y_.data())
+        else:
+            fcnn_dropout_f32(n, <float>threshold, <float>scale, <float *>u_.data(), <float *>x_.data(), <float *>y_.data())
+    check(FCNN_OK)
+
+
 def activation(kind, int64_t n, x, y):
     """y (n) from x (n)."""
     cdef fcnn_activation kind_ = <fcnn_activation><int>ACTIVATIONS[kind]
@@ -608,4 +619,4 @@ def fma_rounds(int64_t rounds, bint double_precision):
     return operations
 
 
-include "_session.pxi"
+include "_steps.pxi"

@@ -101,6 +101,8 @@ cdef extern from "fastcnn.h" nogil:
     enum fcnn_activation:
         FCNN_SIGMOID, FCNN_RELU6, FCNN_HARD_SIGMOID, FCNN_SILU, FCNN_HARD_SILU, FCNN_GELU
 
+    int fcnn_dropout_f32(int64_t n, float threshold, float scale, const float *u, const float *x, float *y)
+    int fcnn_dropout_f64(int64_t n, double threshold, double scale, const double *u, const double *x, double *y)
     int fcnn_activation_f32(fcnn_activation kind, int64_t n, const float *x, float *y)
     int fcnn_activation_f64(fcnn_activation kind, int64_t n, const double *x, double *y)
     int fcnn_activation_gradient_f32(fcnn_activation kind, int64_t n, const float *dy, const float *kept, float *dx)

@@ -71,9 +71,17 @@ class InferenceSession:
         self._input_shapes = [entry_sizes(tensor.shape) for tensor in graph.inputs]
         self._output_shapes = [entry_sizes(tensor.shape) for tensor in graph.outputs]
         layers = Network.of(graph).fused(inference=True)
-        steps = _in_rows(layers, layers.shapes([tensor.shape for tensor in graph.inputs]), self.batch_size)
-        self._network = Network(steps, layers.inputs, layers.outputs)
+        shapes = layers.shapes([tensor.shape for tensor in graph.inputs])
+
+        def kernels_of(step: Step) -> Sequence[KernelStep] | None:
+            return step.operation.kernel_steps(example(shapes[step.inputs[0]]))
+
+        def row_of(row: Sequence[Step], kernels: Sequence[KernelStep]) -> _Kernels:
+            return _Kernels(row, kernels, shapes, self.batch_size)
+
+        self._network = layers.in_rows(kernels_of, row_of)
         #: What takes the only input and gives the only output, if it is one thing.
+        steps = self._network.steps
         self._whole = steps[0].operation if [(step.inputs, (step.output,)) for step in steps] == [(layers.inputs, layers.outputs)] else None
         self._settings = _settings()
 
@@ -151,14 +159,12 @@ def check_shape(inputs: np.ndarray, wanted: tuple[int | None, ...]) -> np.ndarra
 class _Kernels(Layer):
     """Layers one after the other that are kernels alone, and so one call into C."""
 
-    def __init__(
-        self, layers: Sequence[Layer], kernels: Sequence[KernelStep], input_shape: Shape, output_shape: Shape, batch_size: int
-    ) -> None:
+    def __init__(self, row: Sequence[Step], kernels: Sequence[KernelStep], shapes: Mapping[int, Shape], batch_size: int) -> None:
         super().__init__()
         self._steps = [kernel[:-1] for kernel in kernels]
         self._sources = [kernel.weights for kernel in kernels if kernel.weights is not None]
-        self._layers = [layer for layer in layers if layer.weights]
-        self._input_shape, self._output_shape = entry_sizes(input_shape), entry_sizes(output_shape)
+        self._layers = [layer for step in row for layer in step.layers if layer.weights]
+        self._input_shape, self._output_shape = entry_sizes(shapes[row[0].inputs[0]]), entry_sizes(shapes[row[-1].output])
         self._batch_size = batch_size
         #: Sessions that nobody runs: a list's `pop` and `append` are atomic, so no two threads have the same one.
         self._idle = [_core.Session(self._steps, batch_size)]
@@ -196,34 +202,3 @@ class _Kernels(Layer):
         y = np.empty((len(x), *self._output_shape), np.float32)
         self.run(x, y)
         return y
-
-
-def _in_rows(network: Network, shapes: Mapping[int, Shape], batch_size: int) -> list[Step]:
-    """Return a network's steps, with those as one that are kernels in a row."""
-    uses = network.uses()
-    found: list[Step] = []
-    row: list[Step] = []  # not among them yet, and the kernels that they are
-    kernels: list[KernelStep] = []
-
-    def close() -> None:
-        nonlocal row, kernels
-        if kernels:
-            layers = tuple(layer for step in row for layer in step.layers)
-            operation = _Kernels(layers, kernels, shapes[row[0].inputs[0]], shapes[row[-1].output], batch_size)
-            found.append(Step(operation, layers, row[0].inputs, row[-1].output))
-        else:  # where steps only change shapes, as they are
-            found.extend(row)
-        row, kernels = [], []
-
-    for step in network.steps:
-        if row and not (step.inputs == (row[-1].output,) and uses[row[-1].output] == 1):
-            close()
-        steps = None if step.operation.takes_many else step.operation.kernel_steps(example(shapes[step.inputs[0]]))
-        if steps is None:
-            close()
-            found.append(step)
-        else:
-            row.append(step)
-            kernels += steps
-    close()
-    return found

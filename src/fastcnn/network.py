@@ -14,6 +14,7 @@ from fastcnn.layers import fused
 from fastcnn.layers.activated import ActivatedLayer
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.layers.input import InputLayer
+from fastcnn.ops.steps import KernelStep
 from fastcnn.random import Draws
 
 
@@ -29,11 +30,11 @@ class WatchedOperation:
 
 
 class Step(NamedTuple):
-    """One step: values are numbered, those of the network's inputs first."""
+    """One step: values are numbered, those of the network's inputs first. Random numbers are drawn at the place of the output's number."""
 
     #: What is computed: a layer, or one that does what some do in a row.
     operation: Layer
-    #: The layers that the operation is; weights are those of the first.
+    #: The layers that the operation is; weights are those of the first, but where it is a row of kernels.
     layers: tuple[Layer, ...]
     inputs: tuple[int, ...]
     output: int
@@ -56,10 +57,8 @@ class Network:
         The numbers of values.
     """
 
-    def __init__(self, steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int], first_place: int = 0) -> None:
+    def __init__(self, steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int]) -> None:
         self.steps, self.inputs, self.outputs = list(steps), tuple(inputs), tuple(outputs)
-        #: What the first step is called where random numbers are drawn.
-        self._first_place = first_place
         self.layers = list(dict.fromkeys(layer for step in steps for layer in step.layers))
         #: The steps, by place, whose layers learn from what passes through them.
         self._observers = [(place, step.layers[0]) for place, step in enumerate(steps) if type(step.layers[0]).observe is not Layer.observe]
@@ -103,16 +102,51 @@ class Network:
             first = makers.get(step.inputs[0])
             if first is None or len(step.inputs) != 1 or uses[first.output] != 1 or first.output in gone:
                 continue
-            pair = merge(first.operation, step.operation)
+            standard = first.operation.is_standard and step.operation.is_standard
+            pair = merge(first.operation, step.operation) if standard else None
             if pair is not None:
                 gone.add(first.output)
                 merged[step.output] = Step(pair, first.layers + step.layers, first.inputs, step.output)
         return Network([merged.get(step.output, step) for step in self.steps if step.output not in gone], self.inputs, self.outputs)
 
+    def in_rows(
+        self,
+        kernels_of: Callable[[Step], Sequence[KernelStep] | None],
+        row_of: Callable[[Sequence[Step], Sequence[KernelStep]], Layer | None],
+    ) -> Network:
+        """Return the network with those steps as one, made by `row_of`, that are kernels alone and follow on each other."""
+        uses = self.uses()
+        found: list[Step] = []
+        row: list[Step] = []  # not among them yet, and the kernels that they are
+        kernels: list[KernelStep] = []
+
+        def close() -> None:
+            nonlocal row, kernels
+            operation = row_of(row, kernels) if kernels else None  # where steps only change shapes, they stay
+            if operation is None:
+                found.extend(row)
+            else:
+                layers = tuple(layer for step in row for layer in step.layers)
+                found.append(Step(operation, layers, row[0].inputs, row[-1].output))
+            row, kernels = [], []
+
+        for step in self.steps:
+            if row and not (step.inputs == (row[-1].output,) and uses[row[-1].output] == 1):
+                close()
+            steps = kernels_of(step) if step.operation.is_standard and not step.operation.takes_many else None
+            if steps is None:
+                close()
+                found.append(step)
+            else:
+                row.append(step)
+                kernels += steps
+        close()
+        return Network(found, self.inputs, self.outputs)
+
     def watched(self, watch: Callable[[Step], Any]) -> Network:
         """Return the network with what `watch` makes of each step in place of its operation."""
         steps = [step._replace(operation=watch(step)) for step in self.steps]
-        return Network(steps, self.inputs, self.outputs, self._first_place)
+        return Network(steps, self.inputs, self.outputs)
 
     def split(self) -> tuple[Network, Network]:
         """Return the preprocessing that the network begins with, in a row, and the rest: one after the other, they are the network."""
@@ -122,12 +156,12 @@ class Network:
                 break
             count, number = count + 1, step.output
         between = (number,) if count else self.inputs
-        return Network(self.steps[:count], self.inputs, between), Network(self.steps[count:], between, self.outputs, count)
+        return Network(self.steps[:count], self.inputs, between), Network(self.steps[count:], between, self.outputs)
 
     def final_activation(self, position: int) -> str:
         """Return the name of the activation that alone an output, the one at `position`, comes from; "linear" where there is none."""
         operation = self._maker(position)
-        return operation.activation if isinstance(operation, ActivatedLayer) else "linear"
+        return operation.activation if isinstance(operation, ActivatedLayer) and operation.is_standard else "linear"
 
     def without_final_activation(self, position: int) -> Network:
         """Return the network, with the same weights, but for the activation of the output at `position`."""
@@ -155,8 +189,8 @@ class Network:
         """Return the outputs for the inputs `xs`, and what `backward` needs to know."""
         values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
         caches = []
-        for place, (step, done) in enumerate(zip(self.steps, self.done, strict=True), self._first_place):
-            draws = None if training is None else training.at(place)
+        for step, done in zip(self.steps, self.done, strict=True):
+            draws = None if training is None else training.at(step.output)
             values[step.output], cache = step.operation.forward(step.x_of(values), draws)
             caches.append(cache)
             for number in done:
@@ -203,7 +237,7 @@ class Network:
             dx, weight_gradients = step.operation.backward(dy, cache, bool(inputs), () if again else places)
             if places:
                 _write(weight_gradients, places, again)
-                written.add(layer)
+                written.update(step.layers)
             if inputs and dx is not None:
                 for position, number in inputs:
                     part = dx[position] if step.operation.takes_many else dx
@@ -217,11 +251,11 @@ class Network:
         wanted: set[int] = set()  # the values that depend on weights with views
         turns = []
         for step in self.steps:
-            layer = step.layers[0]
+            places = tuple(place for layer in step.layers for place in views.get(layer, ()))
             inputs = [(position, number) for position, number in enumerate(step.inputs) if number in wanted]
-            if layer in views or inputs:
+            if places or inputs:
                 wanted.add(step.output)
-            turns.append(_Turn(step, views.get(layer, ()), step.output in wanted, inputs))
+            turns.append(_Turn(step, places, step.output in wanted, inputs))
         return turns
 
     def shapes(self, inputs: Sequence[Shape]) -> dict[int, Shape]:

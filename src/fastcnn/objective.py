@@ -12,6 +12,7 @@ from fastcnn.layers import activations
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.losses import Loss
 from fastcnn.network import Network
+from fastcnn.passes import in_passes
 from fastcnn.random import Draws
 
 Arrays: TypeAlias = Sequence[np.ndarray]
@@ -49,8 +50,12 @@ class Objective:
                 network = network.without_final_activation(position)
             self._losses.append(fused or loss)
             self._finish.append(activations.get(name if fused else None).forward)
+        whole = network.fused()
         #: What may be done to inputs away from the thread that trains, and the rest.
-        self.front, self.network = network.fused().split()
+        self.front, self.network = whole.split()
+        self._value_shapes = whole.shapes([tensor.shape for tensor in graph.inputs])
+        #: The views that gradients were last written into, and the network that does it.
+        self._passes: tuple[Mapping[Layer, Gradients], Network] | None = None
         self._shares = list(shares)
 
     def evaluate(self, xs: Arrays, ys: Targets, weights: np.ndarray | None) -> Result:
@@ -64,10 +69,13 @@ class Objective:
 
         The inputs have gone through `front`.
         """
-        outputs, caches = self.network.forward(xs, training)
+        if self._passes is None or self._passes[0] is not views:
+            self._passes = views, in_passes(self.network, self._value_shapes, views)
+        network = self._passes[1]
+        outputs, caches = network.forward(xs, training)
         result, gradients = self._judge(outputs, ys, weights)
-        observed = self.network.observe(caches)
-        self.network.backward(gradients, caches, views)
+        observed = network.observe(caches)
+        network.backward(gradients, caches, views)
         return result, observed
 
     def _judge(self, outputs: Arrays, ys: Targets, weights: np.ndarray | None) -> tuple[Result, list[np.ndarray | None]]:

@@ -65,6 +65,7 @@ static void add(sum *s, double a, double b) {
 #undef REAL
 
 #include "sessions.inc"
+#include "passes.inc"
 #include "threads.inc"
 
 static void check_configuration(void) {
@@ -112,6 +113,7 @@ int main(int argc, char **argv) {
     check_all_f32(cases);
     check_all_f64(cases);
     check_sessions(cases);
+    check_passes(fcnn_ceil_div(cases, 10));
     check_threads();
   }
   for (int64_t i = 0; i < cases; i++) check_gather(random_between(0, 40), random_between(1, 40), random_between(0, 300));

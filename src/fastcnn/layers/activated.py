@@ -77,7 +77,7 @@ class ActivatedLayer(Layer):
             return linear
         if name not in steps.ACTIVATIONS:
             return None
-        return (*linear, steps.activation(name, example(self.compute_output_shape((None, *x.shape[1:])))))
+        return (*linear, steps.activation(name, example(self.compute_output_shape((None, *x.shape[1:])), len(x))))
 
     def without_activation(self) -> Self:
         """Return this layer with its own weights (not copies of them) and no activation."""

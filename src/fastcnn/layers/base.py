@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -105,6 +106,12 @@ class Layer(_registry.Configurable):
         #: Where the layer stands in networks.
         self.nodes: list[Node] = []
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """See that a class with a `forward` of its own infers by it, though its base may have had a faster way."""
+        super().__init_subclass__(**kwargs)
+        if "forward" in vars(cls) and "infer" not in vars(cls):
+            cls.infer = Layer.infer  # type: ignore[method-assign]
+
     # --- For subclasses ----------------------------------------------------------------------------------------------------
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -150,6 +157,20 @@ class Layer(_registry.Configurable):
         The numbers of `x` are not read. A layer that changes nothing but the shape has no steps.
         """
         return None
+
+    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `forward` is in training, for inputs shaped as `x` (N, ...), as `kernel_steps`; None if not only that.
+
+        Random numbers are drawn at `place`. Gradients are those of the kernels.
+        """
+        return self.kernel_steps(x)
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether the layer computes what the package's class does: one's own, with a method besides a constructor, may not."""
+        own = itertools.takewhile(lambda kind: not kind.__module__.startswith("fastcnn."), type(self).__mro__)
+        members = itertools.chain.from_iterable(vars(kind).items() for kind in own)
+        return not any(isinstance(value, FunctionType | property) and name != "__init__" for name, value in members)
 
     # --- In networks -------------------------------------------------------------------------------------------------------
 
@@ -313,6 +334,6 @@ def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
     return (None, *sizes)
 
 
-def example(shape: Shape) -> np.ndarray:
-    """Return one input of `shape`, (1, ...), which takes no memory."""
-    return np.broadcast_to(np.float32(0), (1, *entry_sizes(shape)))
+def example(shape: Shape, count: int = 1) -> np.ndarray:
+    """Return `count` inputs of `shape`, (count, ...), which take no memory."""
+    return np.broadcast_to(np.float32(0), (count, *entry_sizes(shape)))

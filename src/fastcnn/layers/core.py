@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from fastcnn.layers.activated import ActivatedLayer, KernelLayer, LinearGradient
 from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec
 from fastcnn.ops import steps
 from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
-from fastcnn.ops.normalize import relu_backward
+from fastcnn.ops.normalize import dropout
 from fastcnn.random import Draws
 
 
@@ -235,6 +234,9 @@ class Dropout(Layer):
         if noise_shape is not None and (not noise_shape or noise_shape[0] is not None):
             raise ValueError(f"noise_shape must begin with None, for the batch, got {noise_shape!r}")
         self.noise_shape = None if noise_shape is None else list(noise_shape)
+        #: What is drawn is above the largest number of float32 that is less than `rate` is as one, or drops.
+        self._threshold = float(np.nextafter(np.float32(self.rate), np.float32(-1)))
+        self._factor = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
@@ -249,14 +251,19 @@ class Dropout(Layer):
         """Return nothing to do."""
         return ()
 
+    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
+        """Return the kernel, unless axes are dropped together."""
+        if self._mask_shape(x) != x.shape:
+            return None
+        return (steps.dropout(x, place, self._threshold, self._factor),) if self.rate else ()
+
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return `x`, with some elements dropped in training, and how far what was drawn is above what drops."""
+        """Return `x`, with some elements dropped in training, and what was drawn."""
         if training is None or self.rate == 0:
             return x, None
         shape = self._mask_shape(x)
-        margins = training.uniform(math.prod(shape[1:])).reshape(shape)
-        margins -= _largest_below(self.rate)
-        return self._masked(x, margins), margins
+        u = training.uniform(math.prod(shape[1:])).reshape(shape)
+        return self._masked(x, u), u
 
     def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
         noise = self.noise_shape or x.shape
@@ -266,18 +273,8 @@ class Dropout(Layer):
         """Return `dy` where the input was kept, scaled alike."""
         return (dy if cache is None else self._masked(dy, cache)), ()
 
-    def _masked(self, x: np.ndarray, margins: np.ndarray) -> np.ndarray:
-        """`x` scaled where `margins` are above 0, elsewhere 0, even for NaN and infinities: the gradient of a ReLU."""
-        masked = relu_backward(x, margins if margins.shape == x.shape else np.broadcast_to(margins, x.shape))
-        masked *= 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
-        return masked
-
-
-@functools.cache
-def _largest_below(rate: float) -> np.float32:
-    """Return the largest number of float32 that is less than `rate` is as one: what is drawn is above it, or drops."""
-    below: np.float32 = np.nextafter(np.float32(rate), np.float32(-1))
-    return below
+    def _masked(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        return dropout(x, u if u.shape == x.shape else np.broadcast_to(u, x.shape), self._threshold, self._factor)
 
 
 class SpatialDropout2D(ImageLayer, Dropout):

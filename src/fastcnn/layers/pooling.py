@@ -84,6 +84,10 @@ class MaxPooling2D(_Pooling2D):
         """Return the pooling."""
         return (steps.pool2d("max_pool2d", x, self.pool_size, self.strides, self.padding),)
 
+    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
+        """Return the pooling, if a byte tells which tap has won."""
+        return self.kernel_steps(x) if pool.fits_winners(self.pool_size) else None
+
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima."""
         where, input_shape = cache
@@ -237,6 +241,10 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         """Return the pooling."""
         size = (x.shape[1], x.shape[2])
         return (steps.pool2d("max_pool2d", x, size, size, "valid"),)
+
+    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
+        """Return None: the gradient is no kernel's."""
+        return None
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima, shared out evenly."""

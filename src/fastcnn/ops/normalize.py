@@ -23,6 +23,15 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return dx
 
 
+def dropout(x: np.ndarray, u: np.ndarray, threshold: float, factor: float) -> np.ndarray:
+    """Return ``factor * x`` where `u`, of its shape, is above `threshold`, else 0: for x, and for the gradient."""
+    _validate.same_shape(u.shape, x.shape, "u", "the shape of x,")
+    x = working(x)
+    y = empty(x.shape, x.dtype)
+    _core.dropout(x.size, threshold, factor, plain(u, x.dtype), x, y)
+    return y
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     """Return the softmax of `x` along its last axis."""
     p = empty(x.shape, _validate.working_dtype(x=x))

@@ -1,6 +1,6 @@
-"""Kernels as steps of a session: what each does, said once, so that C can run them one after the other.
+"""Kernels as steps: what each does, said once, so that C can run them one after the other.
 
-Each function takes an example `x` (1, ...) of what the step will be given, of which only the shape is read.
+Each function takes an example `x` (N, ...) of what the step will be given, of which only the shape is read.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class KernelStep(NamedTuple):
     rows: int = 0
     columns: int = 0
     relu: bool = False
+    place: int = 0
+    threshold: float = 0.0
+    scale: float = 0.0
     weights: Weights | None = None
 
 
@@ -53,6 +56,11 @@ def pool2d(kind: str, x: np.ndarray, pool_size: tuple[int, int], stride: tuple[i
     """A pooling of the kind "max_pool2d" or "avg_pool2d"."""
     shape = Layout.of(x, "channels_last").nhwc_shape(x.shape)
     return KernelStep(kind, pool=Pool2DShape.of(shape, pool_size, stride, padding, 1, False, False))
+
+
+def dropout(x: np.ndarray, place: int, threshold: float, scale: float) -> KernelStep:
+    """A dropout, which draws what is drawn at `place`."""
+    return KernelStep("dropout", rows=len(x), columns=math.prod(x.shape[1:]), place=place, threshold=threshold, scale=scale)
 
 
 #: The names of the activations that are kernels.

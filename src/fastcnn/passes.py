@@ -1,0 +1,102 @@
+"""Training in passes: layers one after the other that are kernels alone go forward in one call into C, and back in another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcnn import _core
+from fastcnn.graph import Shape, entry_sizes
+from fastcnn.layers.base import Gradients, Layer, example
+from fastcnn.network import Network, Step
+from fastcnn.ops._images import empty, plain
+from fastcnn.ops.steps import KernelStep
+from fastcnn.random import Draws
+
+_FLOAT32 = np.dtype(np.float32)
+
+#: Batch sizes whose kernels are planned at a time; more than these are not in use.
+_SIZES_KEPT = 8
+
+
+def in_passes(network: Network, shapes: Mapping[int, Shape], views: Mapping[Layer, Gradients]) -> Network:
+    """Return the network with those steps as one that are kernels in a row; only gradients with a place in `views` are computed.
+
+    `shapes` are those of the values, by number.
+    """
+    uses = Counter(layer for step in network.steps for layer in step.layers)
+
+    def kernels_of(step: Step) -> Sequence[KernelStep] | None:
+        if any(uses[layer] > 1 for layer in step.layers):  # the gradients of several steps are to be added
+            return None
+        kernels = step.operation.training_steps(example(shapes[step.inputs[0]]), step.output)
+        return None if kernels is None or any(kernel.kind == "softmax" for kernel in kernels) else kernels
+
+    def row_of(steps: Sequence[Step], kernels: Sequence[KernelStep]) -> Layer | None:
+        return KernelRow(steps, shapes, views) if len(kernels) > 1 else None
+
+    return network.in_rows(kernels_of, row_of)
+
+
+class KernelRow(Layer):
+    """Layers one after the other that are kernels alone, in training.
+
+    Results and gradients are those of the layers, bit for bit. What lies between them stays in C.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+    shapes : mapping of int to Shape
+        The shapes of the values, by number.
+    views : mapping of Layer to Gradients
+        Where the gradients of weights go; those of other layers' weights are not computed.
+    """
+
+    def __init__(self, steps: Sequence[Step], shapes: Mapping[int, Shape], views: Mapping[Layer, Gradients]) -> None:
+        super().__init__()
+        self._parts = [(step, shapes[step.inputs[0]]) for step in steps]
+        self._input_shape, self._output_shape = entry_sizes(shapes[steps[0].inputs[0]]), entry_sizes(shapes[steps[-1].output])
+        self._planned: dict[int, _core.Training] = {}
+        self._weights_of, self._gradients = [], []
+        for step, shape in self._parts:
+            for kernel in self._kernels(step, shape, 1):
+                self._weights_of.append(kernel.weights or {})
+                self._gradients.append((*(views.get(step.layers[0], ()) if kernel.weights else ()), None, None)[:2])
+
+    @staticmethod
+    def _kernels(step: Step, input_shape: Shape, count: int) -> Sequence[KernelStep]:
+        kernels = step.operation.training_steps(example((None, *input_shape[1:]), count), step.output)
+        assert kernels is not None
+        return kernels
+
+    def _kernels_for(self, count: int) -> _core.Training:
+        """Return the kernels for a batch of `count`."""
+        planned = self._planned.get(count)
+        if planned is None:
+            if len(self._planned) == _SIZES_KEPT:
+                self._planned.clear()
+            kernels = [kernel[:-1] for step, shape in self._parts for kernel in self._kernels(step, shape, count)]
+            planned = self._planned[count] = _core.Training(kernels)
+        return planned
+
+    def _live_weights(self) -> list[tuple[np.ndarray | None, np.ndarray | None]]:
+        return [(weights.get("kernel"), weights.get("bias")) for weights in self._weights_of]
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output for `x` in training, and what `backward` needs to know."""
+        assert training is not None
+        x = plain(x, _FLOAT32)  # a layer of one's own may have made it
+        y = empty((len(x), *self._output_shape), _FLOAT32)
+        kernels = self._kernels_for(len(x))
+        made = kernels.forward(self._live_weights(), training.seed, training.epoch % 2**32, training.samples, x, y)
+        return y, (kernels, made, x, y)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx, and `out`: the views that the row was made for, which now have the gradients of the weights."""
+        kernels, made, x, y = cache
+        dx = empty(x.shape, _FLOAT32) if input_grad else None
+        kernels.backward(made, self._live_weights(), x, y, plain(dy, _FLOAT32), self._gradients, dx)
+        return dx, out

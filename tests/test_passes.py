@@ -1,0 +1,211 @@
+"""Training in passes: the bits of the layers forward and back one after the other, and only what is wanted."""
+
+import numpy as np
+import pytest
+from compare import assert_same_bits
+from kernels import by_name
+
+import fastcnn
+from fastcnn import layers, models, random
+from fastcnn.passes import KernelRow
+
+SHAPE = (12, 11, 3)
+
+
+def sequential(*between):
+    return models.Sequential([layers.Input(SHAPE), *between, layers.Flatten(), layers.Dense(4, activation="softmax")])
+
+
+def branches():
+    begin = layers.Conv2D(5, 3, activation="relu")(source := fastcnn.Input(SHAPE))
+    left = layers.MaxPooling2D(2)(layers.Conv2D(6, 2, activation="relu")(begin))
+    right = layers.AveragePooling2D(2)(layers.Conv2D(6, 2)(begin))
+    together = layers.Conv2D(3, 2)(layers.Add()([left, right]))
+    return models.Model(source, layers.Dense(4, activation="softmax")(layers.Flatten()(layers.ReLU()(together))))
+
+
+def frozen_first():
+    model = sequential(layers.Conv2D(5, 3, activation="relu"), layers.MaxPooling2D(2), layers.Conv2D(6, 2), layers.ReLU())
+    model.layers[0].trainable = False
+    return model
+
+
+def frozen_between():
+    model = sequential(layers.Conv2D(5, 3, activation="relu"), layers.Conv2D(6, 2, activation="relu"), layers.Conv2D(6, 2))
+    model.layers[1].trainable = False
+    return model
+
+
+def shared():
+    twice = layers.Conv2D(3, 3, padding="same", activation="relu")
+    tensor = layers.MaxPooling2D(2)(layers.Conv2D(4, 2)(twice(twice(source := fastcnn.Input(SHAPE)))))
+    return models.Model(source, layers.Dense(4, activation="softmax")(layers.Flatten()(tensor)))
+
+
+def small_digits():
+    return sequential(
+        layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(2), layers.Conv2D(64, 3, activation="relu"), layers.Dropout(0.3)
+    )
+
+
+#: For each kind of network, how many rows of kernels it is trained in.
+ROWS = {
+    "pooled, dropped": (small_digits, 1),
+    "padded and strided": (lambda: sequential(layers.Conv2D(7, 3, strides=2, padding="same"), layers.Conv2D(5, 2, dilation_rate=2)), 1),
+    "without a bias": (lambda: sequential(layers.Conv2D(7, 3, use_bias=False), layers.MaxPooling2D((3, 2), padding="same")), 1),
+    "poolings": (lambda: sequential(layers.MaxPooling2D(3, strides=2), layers.AveragePooling2D(2, padding="same")), 1),
+    "a pooling too large for a byte": (lambda: sequential(layers.ZeroPadding2D(5), layers.Conv2D(3, 2), layers.MaxPooling2D(16)), 0),
+    "the mean of an image": (lambda: sequential(layers.Conv2D(5, 3), layers.ReLU(), layers.GlobalAveragePooling2D()), 1),
+    "the maximum of an image": (lambda: sequential(layers.Conv2D(5, 3), layers.ReLU(), layers.GlobalMaxPooling2D()), 1),
+    "dropped together": (lambda: sequential(layers.Conv2D(5, 3), layers.SpatialDropout2D(0.5), layers.Conv2D(5, 3)), 1),
+    "a dropout of nothing": (lambda: sequential(layers.Dropout(0), layers.Conv2D(5, 3)), 1),
+    "normalized between": (lambda: sequential(layers.Conv2D(5, 3), layers.BatchNormalization(), layers.Conv2D(4, 2), layers.ReLU()), 1),
+    "softmax between": (lambda: sequential(layers.Conv2D(5, 3), layers.Softmax(), layers.Conv2D(4, 2)), 1),
+    "in groups": (lambda: sequential(layers.Conv2D(6, 3, groups=3), layers.Conv2D(4, 2), layers.AveragePooling2D(2)), 1),
+    "two branches": (branches, 2),
+    "the first frozen": (frozen_first, 1),
+    "one between frozen": (frozen_between, 1),
+    "one layer twice": (shared, 1),
+}
+
+
+def compiled(make):
+    random.set_seed(11)
+    model = make()
+    model.compile("sgd", "categorical_crossentropy")
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(size=weight.shape) / np.sqrt(weight.size) for weight in model.get_weights()])
+    return model
+
+
+def data(count):
+    rng = np.random.default_rng(count)
+    return rng.normal(size=(count, *SHAPE)).astype(np.float32), np.eye(4, dtype=np.float32)[rng.integers(0, 4, count)]
+
+
+def gradients_in_passes(model, count):
+    """Return the rows that a training step is made of, its loss and predictions, and the gradients of all weights."""
+    (x, y), (_, flat) = data(count), model._prepare_weights()
+    objective = model._prepare().objective
+    flat.gradients.fill(np.nan)
+    draws = random.Draws(seed=3, epoch=2, samples=np.arange(count) * 7)
+    result, _ = objective.differentiate([x], [y], None, draws, flat.gradient_views)
+    rows = [step.operation for step in objective._passes[1].steps if isinstance(step.operation, KernelRow)]
+    return rows, result, flat.gradients.copy()
+
+
+def gradients_by_layers(model, count):
+    """Return the loss and the predictions, and the gradients, of the layers one after the other."""
+    (x, y), (_, flat) = data(count), model._prepare_weights()
+    objective = model._prepare().objective
+    flat.gradients.fill(np.nan)
+    outputs, caches = objective.network.forward([x], random.Draws(seed=3, epoch=2, samples=np.arange(count) * 7))
+    result, gradients = objective._judge(outputs, [y], None)
+    objective.network.backward(gradients, caches, flat.gradient_views)
+    return result, flat.gradients.copy()
+
+
+def assert_same_results(some, others):
+    assert some.loss == others.loss
+    assert_same_bits(some.predictions[0], others.predictions[0])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@by_name(ROWS)
+def test_a_pass_has_the_bits_of_the_layers_one_by_one(name, threads):
+    make, count = ROWS[name]
+    model = compiled(make)
+    with fastcnn.num_threads(threads):
+        for batch in (5, 1, 4):
+            rows, result, gradients = gradients_in_passes(model, batch)
+            expected_result, expected = gradients_by_layers(model, batch)
+            assert len(rows) == count
+            assert np.isfinite(expected).all()
+            assert (expected != 0).any()
+            assert_same_results(result, expected_result)
+            assert_same_bits(gradients, expected)
+
+
+def test_batches_of_more_sizes_than_are_kept_train_alike():
+    model = compiled(small_digits)
+    for batch in (*range(1, 12), 1, 5):
+        assert_same_bits(gradients_in_passes(model, batch)[2], gradients_by_layers(model, batch)[1])
+    (row,) = gradients_in_passes(model, 3)[0]
+    assert len(row._planned) <= 8
+
+
+def test_weights_that_have_moved_to_another_model_are_still_those_of_the_pass():
+    model = compiled(small_digits)
+    gradients_in_passes(model, 4)
+    other = models.Sequential([layers.Input(SHAPE), *model.layers])
+    other.compile("sgd", "categorical_crossentropy")
+    other._prepare_weights()
+    other.set_weights([2 * weight for weight in other.get_weights()])
+    assert_same_bits(gradients_in_passes(model, 4)[2], gradients_by_layers(model, 4)[1])
+
+
+def test_what_lies_between_the_layers_is_let_go():
+    """Nothing is kept from step to step but memory for results, of which there is a bound."""
+    model = compiled(small_digits)
+    x, y = data(4)
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    gradients = [gradients_in_passes(model, 4)[2] for _ in range(3)]
+    assert_same_bits(gradients[0], gradients[2])
+
+
+class Louder(layers.Dense):
+    """Has a method of its own: only by itself it is what it says."""
+
+    def linear(self, x, activation):
+        return 3 * super().linear(x, activation)
+
+    def linear_backward(self, dz, x, input_grad, out=()):
+        return super().linear_backward(3 * dz, x, input_grad, out)
+
+
+class Shifted(layers.Conv2D):
+    def forward(self, x, training=None):
+        y, cache = super().forward(x, training)
+        return y + 1, cache
+
+
+class Wide(layers.Conv2D):
+    """Has a constructor only."""
+
+    def __init__(self, **kwargs):
+        super().__init__(5, 3, activation="relu", **kwargs)
+
+
+def test_a_class_of_ones_own_computes_what_it_says_wherever_it_stands():
+    x, _ = data(3)
+    model = sequential(Shifted(5, 3), layers.MaxPooling2D(2), layers.Flatten(), Louder(6), layers.ReLU())
+    steps = x
+    for layer in model.layers:
+        steps = layer(steps)
+    assert_same_bits(model(x), steps)
+    assert_same_bits(model.predict(x, verbose=0), steps)
+    model.compile("sgd", "categorical_crossentropy")
+    _, result, gradients = gradients_in_passes(model, 3)
+    assert_same_bits(result.predictions[0], model(data(3)[0]))
+    assert_same_bits(gradients, gradients_by_layers(model, 3)[1])
+
+
+def test_the_last_activation_of_a_class_of_ones_own_stays_where_it_is():
+    class Halved(layers.Dense):
+        def forward(self, x, training=None):
+            y, cache = super().forward(x, training)
+            return y / 2, cache
+
+        def backward(self, dy, cache, input_grad=True, out=()):
+            return super().backward(dy / 2, cache, input_grad, out)
+
+    model = models.Sequential([layers.Input(SHAPE), layers.Flatten(), Halved(4, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    assert_same_bits(gradients_in_passes(model, 3)[1].predictions[0], model(data(3)[0]))
+
+
+def test_a_class_of_ones_own_with_a_constructor_only_is_as_fast_as_its_base():
+    model = compiled(lambda: sequential(Wide(), layers.MaxPooling2D(2)))
+    rows, _, _ = gradients_in_passes(model, 2)
+    assert len(rows) == 1
