@@ -24,6 +24,7 @@ OUTPUTS = {
     "conv2d_max_pool2d": 2,
     "conv2d_max_pool2d_weight_gradient": 2,
     "conv2d_weight_gradient": 2,
+    "dropout": 1,
     "gather_rows": 1,
     "im2col": 1,
     "max_pool2d": 2,

@@ -9,6 +9,7 @@ from kernels import EDGES, by_name, on_both_dtypes, signed
 import fastcnn
 from fastcnn import _core, layers, models
 from fastcnn.layers import activations
+from fastcnn.ops import normalize
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 
@@ -56,6 +57,19 @@ def test_a_number_has_the_same_bits_anywhere_and_on_any_number_of_threads(name, 
         again = np.empty_like(x)
         _core.activation_gradient(name, x.size, dy, x, again)
         assert_same_bits(again, dx)
+
+
+@on_both_dtypes
+def test_a_dropout_keeps_what_is_drawn_above_its_threshold(isa, dtype):
+    rng = np.random.default_rng(6)
+    for size in SIZES:
+        (x,), u = signed(rng, dtype, size), rng.random(size, np.float32).astype(dtype)
+        u[size // 2 :] = np.float32(0.3)  # not above
+        x[::7], x[1::7] = np.nan, np.inf
+        y = normalize.dropout(x, u, float(np.float32(0.3)), 1.5)
+        assert_same_bits(y, np.where(u > np.float32(0.3), x * dtype(1.5), dtype(0)))
+    with pytest.raises(ValueError, match="u must have"):
+        normalize.dropout(x, u[:-1], 0.3, 1.5)
 
 
 @by_name(NAMES)

@@ -555,17 +555,21 @@ def softmax(int64_t rows, int64_t columns, x, p):
 
 
 def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses, dlogits):
-    """losses (rows) and dlogits (rows, columns) from logits (rows, columns), labels (rows) int64."""
+    """losses (rows) and dlogits (rows, columns) from logits (rows, columns), labels (rows) int64; return the sum of the losses."""
+    cdef double total
     cdef Array logits_ = Array(logits), labels_ = Array(labels), losses_ = Array(losses, True), dlogits_ = Array(dlogits, True)
     cdef int status
     with nogil:
         if logits_.is_double():
             status = fcnn_softmax_cross_entropy_f64(
-                rows, columns, <double *>logits_.data(), <int64_t *>labels_.data(), <double *>losses_.data(), <double *>dlogits_.data())
+                rows, columns, <double *>logits_.data(), <int64_t *>labels_.data(), <double *>losses_.data(), <double *>dlogits_.data(),
+                &total)
         else:
             status = fcnn_softmax_cross_entropy_f32(
-                rows, columns, <float *>logits_.data(), <int64_t *>labels_.data(), <float *>losses_.data(), <float *>dlogits_.data())
+                rows, columns, <float *>logits_.data(), <int64_t *>labels_.data(), <float *>losses_.data(), <float *>dlogits_.data(),
+                &total)
     check(status, f"labels must be in [0, {columns}), the classes of logits")
+    return total
 
 
 RULES = {"sgd": FCNN_SGD, "adam": FCNN_ADAM, "nadam": FCNN_NADAM, "rmsprop": FCNN_RMSPROP, "lion": FCNN_LION}

@@ -126,9 +126,9 @@ cdef extern from "fastcnn.h" nogil:
     int fcnn_softmax_f32(int64_t rows, int64_t columns, const float *x, float *p)
     int fcnn_softmax_f64(int64_t rows, int64_t columns, const double *x, double *p)
     int fcnn_softmax_cross_entropy_f32(
-        int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits)
+        int64_t rows, int64_t columns, const float *logits, const int64_t *labels, float *losses, float *dlogits, double *total)
     int fcnn_softmax_cross_entropy_f64(
-        int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits)
+        int64_t rows, int64_t columns, const double *logits, const int64_t *labels, double *losses, double *dlogits, double *total)
     int fcnn_optimizer_step_f32(
         fcnn_rule rule, int64_t n, const float *gradients, const double *coefficients, double decay, float *weights, float **slots)
     int fcnn_optimizer_step_f64(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _targets, _validate
 from fastcnn.ops.dense import softmax_cross_entropies
+from fastcnn.ops.normalize import working
 
 __all__ = [
     "BinaryCrossentropy",
@@ -173,13 +174,13 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         """Return the loss and its gradient; of logits, both come from one kernel."""
         if not self.from_logits:
             return super().value_and_gradient(y_true, y_pred, sample_weight)
-        losses, gradient = softmax_cross_entropies(y_pred.reshape(-1, y_pred.shape[-1]), y_true.reshape(-1))
+        loss, losses, gradient = softmax_cross_entropies(working(y_pred).reshape(-1, y_pred.shape[-1]), y_true.reshape(-1))
         gradient = gradient.reshape(y_pred.shape)
         if sample_weight is not None:
             weights = _targets.weights(sample_weight, y_true.shape, losses.dtype)
-            losses *= weights.reshape(-1)
+            loss = _mean(losses * weights.reshape(-1))
             gradient *= weights[..., None]
-        return _mean(losses), gradient
+        return loss, gradient
 
 
 class CategoricalCrossentropy(_Smoothed):

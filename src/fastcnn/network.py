@@ -228,34 +228,35 @@ class Network:
         written: set[Layer] = set()
         while caches:
             cache = caches.pop()
-            step, places, wanted, inputs = turns[len(caches)]
+            step, learners, places, wanted, inputs = turns[len(caches)]
             dy = gradients.pop(step.output, None)
             if dy is None or not wanted:
                 continue
-            layer = step.layers[0]
-            again = layer in written
+            again = not written.isdisjoint(learners)
             dx, weight_gradients = step.operation.backward(dy, cache, bool(inputs), () if again else places)
-            if places:
+            if weight_gradients is not places:
                 _write(weight_gradients, places, again)
-                written.update(step.layers)
+            written.update(learners)
             if inputs and dx is not None:
                 for position, number in inputs:
                     part = dx[position] if step.operation.takes_many else dx
                     if part is not None:
                         add(number, part)
-        for layer in views.keys() - written:  # its outputs lead to no loss
-            _write((), views[layer], False)
+        if len(written) < len(views):
+            for layer in views.keys() - written:  # its outputs lead to no loss
+                _write((), views[layer], False)
 
     def _plan_turns(self, views: Mapping[Layer, Gradients]) -> list[_Turn]:
         """Return what each step has to do with gradients."""
         wanted: set[int] = set()  # the values that depend on weights with views
         turns = []
         for step in self.steps:
-            places = tuple(place for layer in step.layers for place in views.get(layer, ()))
+            learners = tuple(layer for layer in step.layers if layer in views)
+            places = tuple(place for layer in learners for place in views[layer])
             inputs = [(position, number) for position, number in enumerate(step.inputs) if number in wanted]
             if places or inputs:
                 wanted.add(step.output)
-            turns.append(_Turn(step, places, step.output in wanted, inputs))
+            turns.append(_Turn(step, learners, places, step.output in wanted, inputs))
         return turns
 
     def shapes(self, inputs: Sequence[Shape]) -> dict[int, Shape]:
@@ -267,9 +268,10 @@ class Network:
 
 
 class _Turn(NamedTuple):
-    """A step in `backward`: where its weights' gradients go, and which of its inputs, by position and number, want one."""
+    """A step in `backward`: its layers that learn, where their gradients go, and which inputs, by position and number, want one."""
 
     step: Step
+    learners: tuple[Layer, ...]
     places: Gradients
     wanted: bool
     inputs: list[tuple[int, int]]

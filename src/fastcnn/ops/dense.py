@@ -301,20 +301,19 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     (0.693147, array([[-0.25,  0.25],
            [ 0.25, -0.25]]))
     """
-    losses, dlogits = softmax_cross_entropies(logits, labels)
-    with np.errstate(all="ignore"):  # the sum may be beyond the largest number: the mean is Inf then, and no warning
-        return float(losses.mean(dtype=np.float64)) if losses.size else math.nan, dlogits
-
-
-def softmax_cross_entropies(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """As `softmax_cross_entropy`, with the loss of each row, an ndarray of shape (N,), in place of their mean."""
     scores, classes = _validate.array(logits, "logits", (2,)), _validate.array(labels, "labels", (1,))
     if classes.dtype.kind not in "iu" and classes.size:
         raise TypeError(f"labels must be integers, got dtype {classes.dtype}")
     _validate.not_empty(scores.shape, "logits", first=1)
     dtype = _validate.working_dtype(logits=scores)
     _validate.same_shape(classes.shape, scores.shape[:1], "labels", "one label a row of logits, shape")
-    n, k = scores.shape
-    losses, dlogits = empty((n,), dtype), empty((n, k), dtype)
-    _core.softmax_cross_entropy(n, k, _validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64), losses, dlogits)
-    return losses, dlogits
+    loss, _, dlogits = softmax_cross_entropies(_validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64))
+    return loss, dlogits
+
+
+def softmax_cross_entropies(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """As `softmax_cross_entropy`, for checked arrays; between its results comes the loss of each row, an ndarray of shape (N,)."""
+    losses, dlogits = empty(labels.shape, logits.dtype), empty(logits.shape, logits.dtype)
+    rows, columns = logits.shape
+    total = _core.softmax_cross_entropy(rows, columns, logits, labels, losses, dlogits)
+    return total / len(losses) if len(losses) else math.nan, losses, dlogits
