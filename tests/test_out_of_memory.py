@@ -76,7 +76,7 @@ def test_every_call_for_memory_is_refused_once(tmp_path):
     assert sum(int(times) for _, times, _ in told) > 100
     for what in (
         "for the steps",
-        "to prepare the session's filters",
+        "for a list of arrays",
         "for the session's buffers",
         "for the kernel's scratch space",
     ):

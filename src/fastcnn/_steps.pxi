@@ -90,6 +90,34 @@ cdef class Pass:
         fcnn_pass_free(self.notes)
 
 
+cdef class Pairs:
+    """A pair of arrays, each perhaps None, for each of some steps; held, and their addresses with them, for as long as this object lives."""
+
+    cdef list arrays
+    cdef void **data
+    cdef Py_ssize_t count
+
+    def __cinit__(self, pairs, bint writable=False):
+        cdef Py_ssize_t i
+        self.count = len(pairs)
+        self.arrays = [Array(array, writable) for pair in pairs for array in pair]
+        self.data = <void **>calloc(2 * self.count + 1, sizeof(void *))
+        if self.data == NULL:
+            raise MemoryError("not enough memory for a list of arrays")
+        for i in range(self.count):
+            self.data[i] = (<Array>self.arrays[2 * i]).data()
+            self.data[self.count + i] = (<Array>self.arrays[2 * i + 1]).data()
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef float **first(self) noexcept nogil:
+        return <float **>self.data
+
+    cdef float **second(self) noexcept nogil:
+        return <float **>(self.data + self.count)
+
+
 cdef class Training:
     """Float32 kernels that are run one after the other, forward and back, for a batch of one size."""
 
@@ -104,50 +132,28 @@ cdef class Training:
     def __dealloc__(self):
         free(self.steps)
 
-    cdef void **pointers(self, list arrays) except NULL:
-        """The data, to be freed, of pairs of `Array`, one for each step: all the first ones, then all the second ones."""
-        cdef void **data = <void **>calloc(2 * self.count, sizeof(void *))
-        cdef Py_ssize_t i
-        if data == NULL:
-            raise MemoryError("not enough memory for a pass")
-        for i in range(self.count):
-            data[i], data[self.count + i] = (<Array>arrays[2 * i]).data(), (<Array>arrays[2 * i + 1]).data()
-        return data
-
-    def forward(self, weights, uint64_t seed, uint32_t epoch, samples, x, y):
-        """y from x, with pairs of w and bias, each perhaps None, for the steps; return the pass, for `backward`."""
+    def forward(self, Pairs weights not None, uint64_t seed, uint32_t epoch, samples, x, y):
+        """y from x, with w and bias for each step; return the pass, for `backward`."""
         cdef Pass made = Pass(self.count)
         cdef Array x_ = Array(x), y_ = Array(y, True), samples_ = Array(samples)
-        cdef list arrays = [Array(array) for pair in weights for array in pair]
-        cdef void **data = self.pointers(arrays)
         cdef fcnn_draws draws
         cdef int status
         draws.seed, draws.epoch, draws.samples = seed, epoch, <int64_t *>samples_.data()
         with nogil:
             status = fcnn_forward(
-                self.steps, <const float **>data, <const float **>(data + self.count), &draws, <float *>x_.data(), <float *>y_.data(),
-                made.notes)
-        free(data)
+                self.steps, <const float **>weights.first(), <const float **>weights.second(), &draws, <float *>x_.data(),
+                <float *>y_.data(), made.notes)
         check(status)
         return made
 
-    def backward(self, Pass made, weights, x, y, dy, gradients, dx):
-        """Pairs of dw and db, each perhaps None, for the steps, and dx or None, from dy; `made` is used up."""
+    def backward(self, Pass made not None, Pairs weights not None, x, y, dy, Pairs gradients not None, dx):
+        """dw and db for each step, and dx or None, from dy; `made` is used up."""
         cdef Array x_ = Array(x), y_ = Array(y), dy_ = Array(dy), dx_ = Array(dx, True)
-        cdef list arrays = [Array(array) for pair in weights for array in pair]
-        cdef list written = [Array(array, True) for pair in gradients for array in pair]
-        cdef void **data = self.pointers(arrays)
-        cdef void **to = NULL
         cdef int status
-        try:
-            to = self.pointers(written)
-            with nogil:
-                status = fcnn_backward(
-                    self.steps, <const float **>data, <float *>x_.data(), <float *>y_.data(), <float *>dy_.data(), made.notes,
-                    <float **>to, <float **>(to + self.count), <float *>dx_.data())
-        finally:
-            free(data)
-            free(to)
+        with nogil:
+            status = fcnn_backward(
+                self.steps, <const float **>weights.first(), <float *>x_.data(), <float *>y_.data(), <float *>dy_.data(), made.notes,
+                gradients.first(), gradients.second(), <float *>dx_.data())
         check(status)
 
 
@@ -167,20 +173,12 @@ cdef class Session:
     def __dealloc__(self):
         fcnn_session_free(self.session)
 
-    def prepare(self, weights):
-        """Pack pairs of w (KH, KW, C, F) and bias (F) or None, one for each convolution; return what `run` reads of them."""
-        cdef Py_ssize_t count = len(weights), i
+    def prepare(self, Pairs weights not None):
+        """Pack w (KH, KW, C, F) and bias (F) or None of each convolution; return what `run` reads of them."""
         cdef Memory prepared = Memory(fcnn_session_prepared_numbers(self.session) * sizeof(float))
-        arrays = [(Array(w), Array(bias)) for w, bias in weights]  # held until all are packed
-        cdef const float **pointers = <const float **>calloc(2 * count + 1, sizeof(float *))
-        if pointers == NULL:
-            raise MemoryError("not enough memory to prepare the session's filters")
-        for i in range(count):
-            pointers[i] = <const float *>(<Array>arrays[i][0]).data()
-            pointers[count + i] = <const float *>(<Array>arrays[i][1]).data()
         with nogil:
-            fcnn_session_prepare(self.session, pointers, pointers + count, <float *>prepared.block)
-        free(pointers)
+            fcnn_session_prepare(
+                self.session, <const float **>weights.first(), <const float **>weights.second(), <float *>prepared.block)
         check(FCNN_OK)
         return prepared
 

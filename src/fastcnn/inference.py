@@ -188,7 +188,7 @@ class _Kernels(Layer):
             version += layer.version
         prepared = self._prepared
         if prepared is None or prepared[0] != version:
-            weights = [(each["kernel"], each.get("bias")) for each in self._sources]
+            weights = _core.Pairs([(each["kernel"], each.get("bias")) for each in self._sources])
             prepared = self._prepared = version, session.prepare(weights)
         return prepared[1]
 

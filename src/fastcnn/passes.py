@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, Layer, example
 from fastcnn.network import Network, Step
 from fastcnn.ops._images import empty, plain
-from fastcnn.ops.steps import KernelStep
+from fastcnn.ops.steps import KernelStep, Weights
 from fastcnn.random import Draws
 
 _FLOAT32 = np.dtype(np.float32)
@@ -60,11 +61,17 @@ class KernelRow(Layer):
         self._parts = [(step, shapes[step.inputs[0]]) for step in steps]
         self._input_shape, self._output_shape = entry_sizes(shapes[steps[0].inputs[0]]), entry_sizes(shapes[steps[-1].output])
         self._planned: dict[int, _core.Training] = {}
-        self._weights_of, self._gradients = [], []
+        self._weights_of: list[Weights] = []
+        gradients: list[tuple[np.ndarray | None, np.ndarray | None]] = []
         for step, shape in self._parts:
             for kernel in self._kernels(step, shape, 1):
                 self._weights_of.append(kernel.weights or {})
-                self._gradients.append((*(views.get(step.layers[0], ()) if kernel.weights else ()), None, None)[:2])
+                dw, db, *_ = (*(views.get(step.layers[0], ()) if kernel.weights else ()), None, None)
+                gradients.append((dw, db))
+        self._gradients = _core.Pairs(gradients, writable=True)
+        #: Where the weights were found, each layer's mapping and the name in it; and, as C takes them, what lay there.
+        self._sources = [(weights, name) for weights in self._weights_of for name in weights]
+        self._found: tuple[list[np.ndarray], _core.Pairs] = [], _core.Pairs([])
 
     @staticmethod
     def _kernels(step: Step, input_shape: Shape, count: int) -> Sequence[KernelStep]:
@@ -82,8 +89,14 @@ class KernelRow(Layer):
             planned = self._planned[count] = _core.Training(kernels)
         return planned
 
-    def _live_weights(self) -> list[tuple[np.ndarray | None, np.ndarray | None]]:
-        return [(weights.get("kernel"), weights.get("bias")) for weights in self._weights_of]
+    def _weights_now(self) -> _core.Pairs:
+        """Return the weights, looked up anew where an array has been put in another one's place."""
+        arrays = [weights[name] for weights, name in self._sources]
+        found, pairs = self._found
+        if len(found) != len(arrays) or not all(map(operator.is_, found, arrays)):
+            pairs = _core.Pairs([(weights.get("kernel"), weights.get("bias")) for weights in self._weights_of])
+            self._found = arrays, pairs
+        return pairs
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for `x` in training, and what `backward` needs to know."""
@@ -91,12 +104,12 @@ class KernelRow(Layer):
         x = plain(x, _FLOAT32)  # a layer of one's own may have made it
         y = empty((len(x), *self._output_shape), _FLOAT32)
         kernels = self._kernels_for(len(x))
-        made = kernels.forward(self._live_weights(), training.seed, training.epoch % 2**32, training.samples, x, y)
+        made = kernels.forward(self._weights_now(), training.seed, training.epoch % 2**32, training.samples, x, y)
         return y, (kernels, made, x, y)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx, and `out`: the views that the row was made for, which now have the gradients of the weights."""
         kernels, made, x, y = cache
         dx = empty(x.shape, _FLOAT32) if input_grad else None
-        kernels.backward(made, self._live_weights(), x, y, plain(dy, _FLOAT32), self._gradients, dx)
+        kernels.backward(made, self._weights_now(), x, y, plain(dy, _FLOAT32), self._gradients, dx)
         return dx, out
