@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from compare import assert_close
+from compare import assert_close, assert_same_bits
 
-from fastcnn import metrics
+from fastcnn import callbacks, layers, metrics, models, optimizers
 
 #: name: (the class, its options, what targets are).
 METRICS = {
@@ -325,3 +325,43 @@ def test_a_confusion_matrix_counts_true_rows_and_predicted_columns(tensorflow):
 def test_confusions_that_do_not_fit_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         metrics.confusion_matrix(*arguments)
+
+
+class Seen(metrics.Metric):
+    """Remembers what it was given."""
+
+    def reset_state(self):
+        self.batches = []
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.batches.append((y_true.copy(), y_pred.copy(), sample_weight))
+
+    def result(self):
+        return float(len(self.batches))
+
+
+@pytest.mark.parametrize("width", [3, 9000])
+def test_metrics_are_given_every_batch_in_order_though_some_at_a_time(width):
+    """Outputs of many bytes do not wait for others."""
+    rng = np.random.default_rng(2)
+    x, y, weights = rng.normal(size=(111, 4)), rng.normal(size=(111, width)), rng.random(111)
+    seen, weighted = Seen(), Seen(name="weighted")
+    model = models.Sequential([layers.Input((4,)), layers.Dense(width)])
+    model.compile(optimizers.SGD(0.0), "mse", metrics=[seen], weighted_metrics=[weighted])
+    history = model.fit(x, y, batch_size=3, shuffle=True, sample_weight=weights, verbose=0).history
+    assert history["seen"] == history["weighted"] == [37.0]
+    first = np.concatenate([y_true for y_true, _, _ in weighted.batches])
+    order = [int(np.flatnonzero((y.astype(np.float32) == row).all(axis=1))[0]) for row in first]
+    assert sorted(order) == list(range(111))
+    assert_same_bits(np.concatenate([y_pred for _, y_pred, _ in weighted.batches]), model(x[order]))
+    assert_same_bits(np.concatenate([weight for _, _, weight in weighted.batches]), weights[order].astype(np.float32))
+    assert all(weight is None for _, _, weight in seen.batches)
+
+
+def test_means_in_the_middle_of_an_epoch_have_all_batches_so_far():
+    heard = []
+    listener = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: heard.append(logs["seen"]))
+    model = models.Sequential([layers.Input((4,)), layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=[Seen()])
+    model.fit(np.ones((40, 4)), np.ones((40, 2)), batch_size=2, callbacks=[listener], verbose=0)
+    assert heard == list(range(1, 21))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -17,6 +18,10 @@ from fastcnn.objective import Objective, Result
 
 #: Those of each output.
 Metrics: TypeAlias = list[list[_metrics.Metric]]
+
+#: Batches that metrics gather together: what Python needs for the first one is then in the caches for the others, where a step between them
+#: would have driven it out. Outputs of more bytes do not wait.
+_TOGETHER, _WAITING_BYTES = 16, 1 << 16
 
 
 class Compiled:
@@ -45,6 +50,8 @@ class Compiled:
         self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
         #: For each output, those that count all samples alike, and those that count them by their weights; made with the first targets.
         self._metrics: tuple[Metrics, Metrics] | None = None
+        #: Batches that metrics have yet to gather: targets, outputs and weights.
+        self._waiting: deque[tuple[list[np.ndarray | None], Sequence[np.ndarray], np.ndarray | None]] = deque()
 
     def _by_output(self, metrics: Any, what: str) -> list[Any]:
         """Return what says of metrics for each output."""
@@ -85,6 +92,7 @@ class Compiled:
 
     def reset(self) -> None:
         """Begin new means."""
+        self._waiting.clear()
         for metric in self.all_metrics().values():
             metric.reset_state()
 
@@ -93,7 +101,14 @@ class Compiled:
         self._loss.add(result.loss + penalty, count)
         for mean, loss in zip(self._losses, result.losses, strict=False):
             mean.add(loss, count)
-        self._update_metrics(ys, result.predictions, weights)
+        self._waiting.append(([None if y is None else y.copy() for y in ys], result.predictions, weights))  # a source may use ys again
+        if len(self._waiting) == _TOGETHER or sum(output.nbytes for output in result.predictions) > _WAITING_BYTES:
+            self._gather()
+
+    def _gather(self) -> None:
+        """Let the metrics take what waits."""
+        while self._waiting:
+            self._update_metrics(*self._waiting.popleft())
 
     def _update_metrics(self, ys: Sequence[np.ndarray | None], outputs: Sequence[np.ndarray], weights: np.ndarray | None) -> None:
         for by_output, options in zip(self._metrics or (), ({}, {} if weights is None else {"sample_weight": weights}), strict=False):
@@ -104,6 +119,7 @@ class Compiled:
 
     def all_metrics(self) -> dict[str, Any]:
         """Return the means and metrics by their names in a history."""
+        self._gather()
         prefixes = [f"{name}_" for name in self.names] if len(self.names) > 1 else [""]
         found: dict[str, Any] = {mean.name: mean for mean in (self._loss, *self._losses)}
         for by_output, mark in zip(self._metrics or (), ("", "weighted_"), strict=False):
