@@ -107,7 +107,7 @@ def gradients_by_layers(model, count):
 
 def assert_same_results(some, others):
     assert some.loss == others.loss
-    assert_same_bits(some.predictions[0], others.predictions[0])
+    assert_same_bits(some.outputs[0], others.outputs[0])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -187,7 +187,7 @@ def test_a_class_of_ones_own_computes_what_it_says_wherever_it_stands():
     assert_same_bits(model.predict(x, verbose=0), steps)
     model.compile("sgd", "categorical_crossentropy")
     _, result, gradients = gradients_in_passes(model, 3)
-    assert_same_bits(result.predictions[0], model(data(3)[0]))
+    assert_same_bits(model._prepare().objective.predictions(result)[0], model(data(3)[0]))
     assert_same_bits(gradients, gradients_by_layers(model, 3)[1])
 
 
@@ -202,7 +202,7 @@ def test_the_last_activation_of_a_class_of_ones_own_stays_where_it_is():
 
     model = models.Sequential([layers.Input(SHAPE), layers.Flatten(), Halved(4, activation="softmax")])
     model.compile("sgd", "categorical_crossentropy")
-    assert_same_bits(gradients_in_passes(model, 3)[1].predictions[0], model(data(3)[0]))
+    assert_same_bits(gradients_in_passes(model, 3)[1].outputs[0], model(data(3)[0]))
 
 
 def test_a_class_of_ones_own_with_a_constructor_only_is_as_fast_as_its_base():

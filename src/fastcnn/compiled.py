@@ -50,8 +50,8 @@ class Compiled:
         self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
         #: For each output, those that count all samples alike, and those that count them by their weights; made with the first targets.
         self._metrics: tuple[Metrics, Metrics] | None = None
-        #: Batches that metrics have yet to gather: targets, outputs and weights.
-        self._waiting: deque[tuple[list[np.ndarray | None], Sequence[np.ndarray], np.ndarray | None]] = deque()
+        #: Batches that metrics have yet to gather: results, targets and weights.
+        self._waiting: deque[tuple[Result, list[np.ndarray | None], np.ndarray | None]] = deque()
 
     def _by_output(self, metrics: Any, what: str) -> list[Any]:
         """Return what says of metrics for each output."""
@@ -101,14 +101,17 @@ class Compiled:
         self._loss.add(result.loss + penalty, count)
         for mean, loss in zip(self._losses, result.losses, strict=False):
             mean.add(loss, count)
-        self._waiting.append(([None if y is None else y.copy() for y in ys], result.predictions, weights))  # a source may use ys again
-        if len(self._waiting) == _TOGETHER or sum(output.nbytes for output in result.predictions) > _WAITING_BYTES:
+        if not any(itertools.chain(*(self._metrics or ()))):
+            return
+        self._waiting.append((result, [None if y is None else y.copy() for y in ys], weights))  # a source may use ys again
+        if len(self._waiting) == _TOGETHER or sum(output.nbytes for output in result.outputs) > _WAITING_BYTES:
             self._gather()
 
     def _gather(self) -> None:
         """Let the metrics take what waits."""
         while self._waiting:
-            self._update_metrics(*self._waiting.popleft())
+            result, ys, weights = self._waiting.popleft()
+            self._update_metrics(ys, self.objective.predictions(result), weights)
 
     def _update_metrics(self, ys: Sequence[np.ndarray | None], outputs: Sequence[np.ndarray], weights: np.ndarray | None) -> None:
         for by_output, options in zip(self._metrics or (), ({}, {} if weights is None else {"sample_weight": weights}), strict=False):

@@ -20,11 +20,11 @@ Targets: TypeAlias = Sequence[np.ndarray | None]
 
 
 class Result(NamedTuple):
-    """The sum of the losses, the losses, and the predictions, output by output."""
+    """The sum of the losses, the losses, and what the network gave, output by output: see `Objective.predictions`."""
 
     loss: float
     losses: list[float]
-    predictions: list[np.ndarray]
+    outputs: Sequence[np.ndarray]
 
 
 class Objective:
@@ -90,5 +90,8 @@ class Objective:
             losses.append(value)
             gradients.append(gradient if share == 1 else gradient * np.float32(share))
         total = sum(loss * share for loss, share in zip(losses, self._shares, strict=True))
-        predictions = [finish(output) for finish, output in zip(self._finish, outputs, strict=True)]
-        return Result(total, losses, predictions), gradients
+        return Result(total, losses, outputs), gradients
+
+    def predictions(self, result: Result) -> list[np.ndarray]:
+        """Return the model's outputs, in which a loss may not have been interested: a softmax is taken where one went into the loss."""
+        return [finish(output) for finish, output in zip(self._finish, result.outputs, strict=True)]
