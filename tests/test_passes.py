@@ -209,3 +209,61 @@ def test_a_class_of_ones_own_with_a_constructor_only_is_as_fast_as_its_base():
     model = compiled(lambda: sequential(Wide(), layers.MaxPooling2D(2)))
     rows, _, _ = gradients_in_passes(model, 2)
     assert len(rows) == 1
+
+
+class Lying(layers.Layer):
+    """Says that it gives what it gets, but in `forward` or `backward` leaves a column out."""
+
+    def __init__(self, where, **kwargs):
+        super().__init__(**kwargs)
+        self.where = where
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def forward(self, x, training=None):
+        return (x[:, :, 1:] if self.where == "forward" else x), None
+
+    def backward(self, dy, cache, input_grad=True, out=()):
+        return dy[:, 1:], ()
+
+
+@pytest.mark.parametrize(("where", "message"), [("forward", "x must have the shape"), ("backward", "dy must have the shape")])
+def test_arrays_of_another_shape_than_was_said_are_refused(where, message):
+    rest = [layers.Conv2D(5, 3, padding="same", activation="relu"), layers.Conv2D(3, 1)]
+    model = sequential(*([Lying(where), *rest] if where == "forward" else [*rest, Lying(where)]))
+    model.compile("sgd", "categorical_crossentropy")
+    with pytest.raises(ValueError, match=message):
+        model.train_on_batch(*data(4))
+
+
+def test_a_data_set_that_gives_less_than_it_was_asked_for_is_refused():
+    class Short:
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            return [part[0] for part in data(1)]
+
+        def batch(self, indices):
+            x, y = data(len(indices))
+            return x[: len(x) // 2 + 1], y[: len(x) // 2 + 1]
+
+    model = compiled(small_digits)
+    with pytest.raises(ValueError, match="samples must have"):
+        model.fit(Short(), batch_size=4, verbose=0)
+
+
+def test_weights_that_somebody_has_replaced_are_taken_or_refused():
+    model = compiled(small_digits)
+    ((row,), _, _), weights = gradients_in_passes(model, 4), model.layers[0].weights
+    x, draws, doubled = data(4)[0], random.Draws(seed=1, epoch=1, samples=np.arange(4)), 2 * weights["kernel"]
+    before, _ = row.forward(x, draws)
+    weights["kernel"] = np.asfortranarray(doubled, np.float64)
+    after, _ = row.forward(x, draws)
+    assert (after != before).any()
+    weights["kernel"] = doubled
+    assert_same_bits(row.forward(x, draws)[0], after)
+    weights["kernel"] = doubled[:2]
+    with pytest.raises(ValueError, match="weights must have"):
+        row.forward(x, draws)

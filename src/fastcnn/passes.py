@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn import _core
+from fastcnn import _core, _validate
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, Layer, example
 from fastcnn.network import Network, Step
@@ -61,16 +61,19 @@ class KernelRow(Layer):
         self._parts = [(step, shapes[step.inputs[0]]) for step in steps]
         self._input_shape, self._output_shape = entry_sizes(shapes[steps[0].inputs[0]]), entry_sizes(shapes[steps[-1].output])
         self._planned: dict[int, _core.Training] = {}
+        self._draws = False
         self._weights_of: list[Weights] = []
         gradients: list[tuple[np.ndarray | None, np.ndarray | None]] = []
         for step, shape in self._parts:
             for kernel in self._kernels(step, shape, 1):
+                self._draws |= kernel.kind == "dropout"
                 self._weights_of.append(kernel.weights or {})
                 dw, db, *_ = (*(views.get(step.layers[0], ()) if kernel.weights else ()), None, None)
                 gradients.append((dw, db))
         self._gradients = _core.Pairs(gradients, writable=True)
         #: Where the weights were found, each layer's mapping and the name in it; and, as C takes them, what lay there.
         self._sources = [(weights, name) for weights in self._weights_of for name in weights]
+        self._shapes = [weights[name].shape for weights, name in self._sources]
         self._found: tuple[list[np.ndarray], _core.Pairs] = [], _core.Pairs([])
 
     @staticmethod
@@ -94,7 +97,10 @@ class KernelRow(Layer):
         arrays = [weights[name] for weights, name in self._sources]
         found, pairs = self._found
         if len(found) != len(arrays) or not all(map(operator.is_, found, arrays)):
-            pairs = _core.Pairs([(weights.get("kernel"), weights.get("bias")) for weights in self._weights_of])
+            for array, shape in zip(arrays, self._shapes, strict=True):
+                _validate.same_shape(array.shape, shape, "weights", "the shape")
+            taken = [{name: plain(array, _FLOAT32) for name, array in weights.items()} for weights in self._weights_of]
+            pairs = _core.Pairs([(weights.get("kernel"), weights.get("bias")) for weights in taken])
             self._found = arrays, pairs
         return pairs
 
@@ -102,6 +108,9 @@ class KernelRow(Layer):
         """Return the output for `x` in training, and what `backward` needs to know."""
         assert training is not None
         x = plain(x, _FLOAT32)  # a layer of one's own may have made it
+        _validate.same_shape(x.shape, (len(x), *self._input_shape), "x", "the shape")
+        if self._draws:
+            _validate.same_shape(training.samples.shape, x.shape[:1], "samples", "a number for each entry of x, shape")
         y = empty((len(x), *self._output_shape), _FLOAT32)
         kernels = self._kernels_for(len(x))
         made = kernels.forward(self._weights_now(), training.seed, training.epoch % 2**32, training.samples, x, y)
@@ -110,6 +119,7 @@ class KernelRow(Layer):
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx, and `out`: the views that the row was made for, which now have the gradients of the weights."""
         kernels, made, x, y = cache
+        _validate.same_shape(dy.shape, y.shape, "dy", "the shape of y,")
         dx = empty(x.shape, _FLOAT32) if input_grad else None
         kernels.backward(made, self._weights_now(), x, y, plain(dy, _FLOAT32), self._gradients, dx)
         return dx, out
