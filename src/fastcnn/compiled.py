@@ -50,6 +50,7 @@ class Compiled:
         self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
         #: For each output, those that count all samples alike, and those that count them by their weights; made with the first targets.
         self._metrics: tuple[Metrics, Metrics] | None = None
+        self._has_metrics = False
         #: Batches that metrics have yet to gather: results, targets and weights.
         self._waiting: deque[tuple[Result, list[np.ndarray | None], np.ndarray | None]] = deque()
 
@@ -72,6 +73,7 @@ class Compiled:
         if self._metrics is None:
             alike, weighted = (self._make_metrics(identifiers, targets) for identifiers in self._identifiers)
             self._metrics = alike, weighted
+            self._has_metrics = any(itertools.chain(alike, weighted))
             self._try_metrics(targets)
         return targets
 
@@ -101,11 +103,10 @@ class Compiled:
         self._loss.add(result.loss + penalty, count)
         for mean, loss in zip(self._losses, result.losses, strict=False):
             mean.add(loss, count)
-        if not any(itertools.chain(*(self._metrics or ()))):
-            return
-        self._waiting.append((result, [None if y is None else y.copy() for y in ys], weights))  # a source may use ys again
-        if len(self._waiting) == _TOGETHER or sum(output.nbytes for output in result.outputs) > _WAITING_BYTES:
-            self._gather()
+        if self._has_metrics:
+            self._waiting.append((result, [None if y is None else y.copy() for y in ys], weights))  # a source may use ys again
+            if len(self._waiting) == _TOGETHER or sum([output.nbytes for output in result.outputs]) > _WAITING_BYTES:
+                self._gather()
 
     def _gather(self) -> None:
         """Let the metrics take what waits."""
