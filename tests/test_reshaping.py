@@ -123,12 +123,12 @@ def test_bilinear_up_sampling_by_odd_factors_leaves_infinities_where_they_are():
 def test_spatial_dropout_drops_whole_channels_by_sample():
     layer, x = layers.SpatialDropout2D(0.25), np.random.default_rng(0).normal(size=(50, 2, 3, 200)).astype(np.float32)
     draws = random.Draws(seed=7, epoch=1, samples=np.arange(50))
-    y, margins = layer.forward(x, draws)
-    kept = margins > 0
+    y, drawn = layer.forward(x, draws)
+    kept = drawn >= 0.25
     assert kept.shape == (50, 1, 1, 200)
     assert abs(1 - kept.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / kept.size)  # five standard deviations of a share
     assert_same_bits(y, np.where(kept, x * np.float32(4 / 3), np.float32(0)))
-    assert_same_bits(layer.backward(x, margins)[0], y)
+    assert_same_bits(layer.backward(x, drawn)[0], y)
     alone, _ = layer.forward(x[9:10], draws._replace(samples=np.array([9])))
     assert_same_bits(alone, y[9:10])
     assert_same_bits(layer.infer(x), x)

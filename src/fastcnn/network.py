@@ -254,7 +254,7 @@ class Network:
             learners = tuple(layer for layer in step.layers if layer in views)
             places = tuple(place for layer in learners for place in views[layer])
             inputs = [(position, number) for position, number in enumerate(step.inputs) if number in wanted]
-            if places or inputs:
+            if learners or inputs:
                 wanted.add(step.output)
             turns.append(_Turn(step, learners, places, step.output in wanted, inputs))
         return turns
