@@ -144,16 +144,6 @@ def test_weights_that_have_moved_to_another_model_are_still_those_of_the_pass():
     assert_same_bits(gradients_in_passes(model, 4)[2], gradients_by_layers(model, 4)[1])
 
 
-def test_what_lies_between_the_layers_is_let_go():
-    """Nothing is kept from step to step but memory for results, of which there is a bound."""
-    model = compiled(small_digits)
-    x, y = data(4)
-    for _ in range(3):
-        model.train_on_batch(x, y)
-    gradients = [gradients_in_passes(model, 4)[2] for _ in range(3)]
-    assert_same_bits(gradients[0], gradients[2])
-
-
 class Louder(layers.Dense):
     """Has a method of its own: only by itself it is what it says."""
 
