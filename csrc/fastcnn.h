@@ -182,6 +182,12 @@ int fcnn_forward(const fcnn_step *steps, const float *const *w, const float *con
 int fcnn_backward(const fcnn_step *steps, const float *const *w, const float *x, const float *y, const float *dy, fcnn_pass *pass,
                   float *const *dw, float *const *db, float *dx);
 
+/* All of it in one: y, logits (rows, columns), as `fcnn_forward` gives them; *total, the sum of the rows' softmax cross-entropies with labels
+   (rows); dw and db, the gradients of their mean. FCNN_BAD_INDEX, for a label outside of [0, columns), or FCNN_NO_MEMORY: they are undefined. */
+int fcnn_cross_entropy_gradients(const fcnn_step *steps, const float *const *w, const float *const *bias, const fcnn_draws *draws,
+                                 const float *x, int64_t rows, int64_t columns, const int64_t *labels, float *y, fcnn_pass *pass,
+                                 float *const *dw, float *const *db, double *total);
+
 /* --- Sessions ---------------------------------------------------------------------------------------------------------------- */
 
 /* Steps that are run again and again: the shapes of each are those for one input of the session, so N, and rows, are 1 but where a step has

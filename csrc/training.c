@@ -1,4 +1,4 @@
-/* Training: a network's steps forward, and back, in one call each.
+/* Training: a network's steps forward, and back, in one call each; or both, with a loss between them, in one.
 
    A caller could run the same kernels one after the other, and would get the same bits. But between large kernels everything that the caller
    itself needs is driven out of the caches, and comes back line by line: for Python some tens of microseconds a kernel. */
@@ -256,5 +256,20 @@ int fcnn_backward(const fcnn_step *steps, const float *const *w, const float *x,
     dy = next.data;
   }
   give(&gradient);
+  return status;
+}
+
+/* x (step_inputs of the first), y (rows, columns) = (step_outputs of the last), labels (rows). */
+int fcnn_cross_entropy_gradients(const fcnn_step *steps, const float *const *w, const float *const *bias, const fcnn_draws *draws,
+                                 const float *x, int64_t rows, int64_t columns, const int64_t *labels, float *y, fcnn_pass *pass,
+                                 float *const *dw, float *const *db, double *total) {
+  assert(rows * columns == step_outputs(&steps[pass->count - 1]));
+  block losses = {0}, dy = {0};
+  const bool taken = take(rows, sizeof(float), &losses) && take(rows * columns, sizeof(float), &dy);
+  int status = taken ? fcnn_forward(steps, w, bias, draws, x, y, pass) : FCNN_NO_MEMORY;
+  if (status == FCNN_OK) status = fcnn_softmax_cross_entropy_f32(rows, columns, y, labels, losses.data, dy.data, total);
+  if (status == FCNN_OK) status = fcnn_backward(steps, w, x, y, dy.data, pass, dw, db, NULL);
+  give(&losses);
+  give(&dy);
   return status;
 }

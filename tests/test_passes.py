@@ -6,7 +6,7 @@ from compare import assert_same_bits
 from kernels import by_name
 
 import fastcnn
-from fastcnn import layers, models, random
+from fastcnn import layers, losses, models, random
 from fastcnn.passes import KernelRow
 
 SHAPE = (12, 11, 3)
@@ -69,34 +69,38 @@ ROWS = {
 }
 
 
-def compiled(make):
+#: The losses of logits, and what turns numbers of classes into their targets.
+TARGETS = {"categorical_crossentropy": np.eye(4, dtype=np.float32).__getitem__, "sparse_categorical_crossentropy": np.asarray}
+
+
+def compiled(make, loss="categorical_crossentropy"):
     random.set_seed(11)
     model = make()
-    model.compile("sgd", "categorical_crossentropy")
+    model.compile("sgd", loss)
     rng = np.random.default_rng(1)
     model.set_weights([rng.normal(size=weight.shape) / np.sqrt(weight.size) for weight in model.get_weights()])
     return model
 
 
-def data(count):
+def data(count, loss="categorical_crossentropy"):
     rng = np.random.default_rng(count)
-    return rng.normal(size=(count, *SHAPE)).astype(np.float32), np.eye(4, dtype=np.float32)[rng.integers(0, 4, count)]
+    return rng.normal(size=(count, *SHAPE)).astype(np.float32), TARGETS[loss](rng.integers(0, 4, count))
 
 
-def gradients_in_passes(model, count):
+def gradients_in_passes(model, count, loss="categorical_crossentropy"):
     """Return the rows that a training step is made of, its loss and predictions, and the gradients of all weights."""
-    (x, y), (_, flat) = data(count), model._prepare_weights()
+    (x, y), (_, flat) = data(count, loss), model._prepare_weights()
     objective = model._prepare().objective
     flat.gradients.fill(np.nan)
     draws = random.Draws(seed=3, epoch=2, samples=np.arange(count) * 7)
     result, _ = objective.differentiate([x], [y], None, draws, flat.gradient_views)
-    rows = [step.operation for step in objective._passes[1].steps if isinstance(step.operation, KernelRow)]
+    rows = [step.operation for step in objective._passes.network.steps if isinstance(step.operation, KernelRow)]
     return rows, result, flat.gradients.copy()
 
 
-def gradients_by_layers(model, count):
+def gradients_by_layers(model, count, loss="categorical_crossentropy"):
     """Return the loss and the predictions, and the gradients, of the layers one after the other."""
-    (x, y), (_, flat) = data(count), model._prepare_weights()
+    (x, y), (_, flat) = data(count, loss), model._prepare_weights()
     objective = model._prepare().objective
     flat.gradients.fill(np.nan)
     outputs, caches = objective.network.forward([x], random.Draws(seed=3, epoch=2, samples=np.arange(count) * 7))
@@ -110,20 +114,90 @@ def assert_same_results(some, others):
     assert_same_bits(some.outputs[0], others.outputs[0])
 
 
+@pytest.mark.parametrize("loss", TARGETS)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @by_name(ROWS)
-def test_a_pass_has_the_bits_of_the_layers_one_by_one(name, threads):
+def test_a_pass_has_the_bits_of_the_layers_one_by_one(name, threads, loss):
     make, count = ROWS[name]
-    model = compiled(make)
+    model = compiled(make, loss)
     with fastcnn.num_threads(threads):
         for batch in (5, 1, 4):
-            rows, result, gradients = gradients_in_passes(model, batch)
-            expected_result, expected = gradients_by_layers(model, batch)
+            rows, result, gradients = gradients_in_passes(model, batch, loss)
+            expected_result, expected = gradients_by_layers(model, batch, loss)
             assert len(rows) == count
             assert np.isfinite(expected).all()
             assert (expected != 0).any()
             assert_same_results(result, expected_result)
             assert_same_bits(gradients, expected)
+
+
+def with_its_loss(make, loss="sparse_categorical_crossentropy", **compile_options):
+    """Return whether a step of the network is one call, of kernels and loss alike."""
+    model = make()
+    model.compile("sgd", loss, **compile_options)
+    _, flat = model._prepare_weights()
+    targets = [None if loss is None else data(2, "sparse_categorical_crossentropy")[1] for loss in model._prepare().losses]
+    draws = random.Draws(seed=3, epoch=2, samples=np.arange(2))
+    with np.errstate(all="ignore"):
+        model._prepare().objective.differentiate([data(2)[0]], targets, None, draws, flat.gradient_views)
+    return model._prepare().objective._passes.row_with_loss is not None
+
+
+class Doubled(losses.SparseCategoricalCrossentropy):
+    def value_and_gradient(self, y_true, y_pred, sample_weight=None):
+        loss, gradient = super().value_and_gradient(y_true, y_pred, sample_weight)
+        return 2 * loss, 2 * gradient
+
+
+def two_ends():
+    tensor = layers.ReLU()(layers.Conv2D(5, 3)(source := fastcnn.Input(SHAPE)))
+    return models.Model(source, [layers.Dense(4, activation="softmax")(layers.Flatten()(tensor)) for _ in range(2)])
+
+
+def test_only_a_row_of_kernels_with_a_loss_that_is_one_goes_forward_and_back_in_one_call():
+    assert with_its_loss(small_digits)
+    assert with_its_loss(frozen_first)
+    assert not with_its_loss(branches)
+    assert not with_its_loss(ROWS["normalized between"][0])
+    assert not with_its_loss(small_digits, Doubled(from_logits=False))
+    assert not with_its_loss(small_digits, loss_weights=[2])
+    assert not with_its_loss(two_ends)
+    assert not with_its_loss(two_ends, ["sparse_categorical_crossentropy", None])
+
+
+def test_weighted_samples_count_in_a_network_that_could_go_forward_and_back_in_one_call():
+    model = compiled(small_digits, "sparse_categorical_crossentropy")
+    (x, y), before = data(4, "sparse_categorical_crossentropy"), model.get_weights()
+    model.train_on_batch(x, y)
+    model.set_weights(before)
+    model.train_on_batch(x, y, np.zeros(4))
+    for weight, unchanged in zip(model.get_weights(), before, strict=True):
+        assert_same_bits(weight, unchanged)
+
+
+def test_labels_of_every_pixel_count_in_any_memory_order():
+    results = []
+    for order in "CF":
+        random.set_seed(11)
+        convolutions = [layers.Conv2D(5, 3, padding="same", activation="relu"), layers.Conv2D(4, 1, activation="softmax")]
+        model = models.Sequential([layers.Input(SHAPE), *convolutions])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        labels = np.random.default_rng(2).integers(0, 4, (6, *SHAPE[:2]))
+        model.fit(data(6)[0], labels.copy(order=order), batch_size=4, shuffle=False, verbose=0)
+        assert model._prepare().objective._passes.row_with_loss is not None
+        results.append(np.concatenate([weight.ravel() for weight in model.get_weights()]))
+    assert_same_bits(*results)
+
+
+def test_labels_that_do_not_fit_are_refused_by_the_row():
+    model = compiled(small_digits, "sparse_categorical_crossentropy")
+    ((row,), _, _), x = gradients_in_passes(model, 4, "sparse_categorical_crossentropy"), data(4)[0]
+    draws = random.Draws(seed=1, epoch=1, samples=np.arange(4))
+    with pytest.raises(ValueError, match="labels must have one label a row"):
+        row.cross_entropy(x, np.zeros(3, np.int64), draws)
+    for wrong in (-1, 4):
+        with pytest.raises(ValueError, match=r"labels must be in \[0, 4\)"):
+            row.cross_entropy(x, np.array([0, 1, wrong, 2]), draws)
 
 
 def test_batches_of_more_sizes_than_are_kept_train_alike():

@@ -22,6 +22,19 @@ class Training:
     def __init__(self, steps: Sequence[_Step]) -> None: ...
     def forward(self, weights: Pairs, seed: int, epoch: int, samples: _Array, x: _Array, y: _Array) -> Pass: ...
     def backward(self, made: Pass, weights: Pairs, x: _Array, y: _Array, dy: _Array, gradients: Pairs, dx: _Array | None) -> None: ...
+    def cross_entropy(
+        self,
+        weights: Pairs,
+        seed: int,
+        epoch: int,
+        samples: _Array,
+        x: _Array,
+        rows: int,
+        columns: int,
+        labels: _Array,
+        y: _Array,
+        gradients: Pairs,
+    ) -> float: ...
 
 class Session:
     def __init__(self, steps: Sequence[_Step], batch_size: int) -> None: ...

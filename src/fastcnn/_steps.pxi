@@ -30,6 +30,9 @@ cdef extern from "fastcnn.h" nogil:
     int fcnn_backward(
         const fcnn_step *steps, const float **w, const float *x, const float *y, const float *dy, fcnn_pass *, float **dw, float **db,
         float *dx)
+    int fcnn_cross_entropy_gradients(
+        const fcnn_step *steps, const float **w, const float **bias, const fcnn_draws *draws, const float *x, int64_t rows, int64_t columns,
+        const int64_t *labels, float *y, fcnn_pass *, float **dw, float **db, double *total)
 
     ctypedef struct fcnn_session:
         pass
@@ -155,6 +158,23 @@ cdef class Training:
                 self.steps, <const float **>weights.first(), <float *>x_.data(), <float *>y_.data(), <float *>dy_.data(), made.notes,
                 gradients.first(), gradients.second(), <float *>dx_.data())
         check(status)
+
+    def cross_entropy(
+            self, Pairs weights not None, uint64_t seed, uint32_t epoch, samples, x, int64_t rows, int64_t columns, labels, y,
+            Pairs gradients not None):
+        """y (rows, columns), the logits, from x, and dw and db for each step, of the mean cross-entropy; return the sum."""
+        cdef Pass made = Pass(self.count)
+        cdef Array x_ = Array(x), y_ = Array(y, True), samples_ = Array(samples), labels_ = Array(labels)
+        cdef fcnn_draws draws
+        cdef double total
+        cdef int status
+        draws.seed, draws.epoch, draws.samples = seed, epoch, <int64_t *>samples_.data()
+        with nogil:
+            status = fcnn_cross_entropy_gradients(
+                self.steps, <const float **>weights.first(), <const float **>weights.second(), &draws, <float *>x_.data(), rows, columns,
+                <int64_t *>labels_.data(), <float *>y_.data(), made.notes, gradients.first(), gradients.second(), &total)
+        check(status, f"labels must be in [0, {columns}), the classes of logits")
+        return total
 
 
 cdef class Session:

@@ -10,9 +10,9 @@ import numpy as np
 from fastcnn.graph import Graph
 from fastcnn.layers import activations
 from fastcnn.layers.base import Gradients, Layer
-from fastcnn.losses import Loss
+from fastcnn.losses import Loss, SparseCategoricalCrossentropy
 from fastcnn.network import Network
-from fastcnn.passes import in_passes
+from fastcnn.passes import KernelRow, in_passes
 from fastcnn.random import Draws
 
 Arrays: TypeAlias = Sequence[np.ndarray]
@@ -25,6 +25,14 @@ class Result(NamedTuple):
     loss: float
     losses: list[float]
     outputs: Sequence[np.ndarray]
+
+
+class Passes(NamedTuple):
+    """The views that gradients are written into, the network that does it, and the row of kernels, if it is one, that does it with the loss."""
+
+    views: Mapping[Layer, Gradients]
+    network: Network
+    row_with_loss: KernelRow | None
 
 
 class Objective:
@@ -54,8 +62,7 @@ class Objective:
         #: What may be done to inputs away from the thread that trains, and the rest.
         self.front, self.network = whole.split()
         self._value_shapes = whole.shapes([tensor.shape for tensor in graph.inputs])
-        #: The views that gradients were last written into, and the network that does it.
-        self._passes: tuple[Mapping[Layer, Gradients], Network] | None = None
+        self._passes: Passes | None = None
         self._shares = list(shares)
 
     def evaluate(self, xs: Arrays, ys: Targets, weights: np.ndarray | None) -> Result:
@@ -69,14 +76,26 @@ class Objective:
 
         The inputs have gone through `front`.
         """
-        if self._passes is None or self._passes[0] is not views:
-            self._passes = views, in_passes(self.network, self._value_shapes, views)
-        network = self._passes[1]
+        if self._passes is None or self._passes.views is not views:
+            network = in_passes(self.network, self._value_shapes, views)
+            self._passes = Passes(views, network, self._row_with_loss(network))
+        _, network, row = self._passes
+        if row is not None and weights is None and ys[0] is not None:
+            loss, logits = row.cross_entropy(xs[0], ys[0], training)
+            return Result(loss, [loss], [logits]), []
         outputs, caches = network.forward(xs, training)
         result, gradients = self._judge(outputs, ys, weights)
         observed = network.observe(caches)
         network.backward(gradients, caches, views)
         return result, observed
+
+    def _row_with_loss(self, network: Network) -> KernelRow | None:
+        """Return the row of kernels that `network` is, if it is one, and the loss is a kernel, too, so that one call can do all of it."""
+        (loss, *others), operations = self._losses, [step.operation for step in network.steps]
+        is_kernel = type(loss) is SparseCategoricalCrossentropy and loss.from_logits and self._shares == [1]
+        if others or not is_kernel or len(operations) != 1 or not isinstance(operations[0], KernelRow):
+            return None
+        return operations[0]
 
     def _judge(self, outputs: Arrays, ys: Targets, weights: np.ndarray | None) -> tuple[Result, list[np.ndarray | None]]:
         losses: list[float] = []

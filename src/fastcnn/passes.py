@@ -104,13 +104,18 @@ class KernelRow(Layer):
             self._found = arrays, pairs
         return pairs
 
-    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return the output for `x` in training, and what `backward` needs to know."""
-        assert training is not None
+    def _checked(self, x: np.ndarray, training: Draws) -> np.ndarray:
+        """Return `x` as kernels take it, if it is what the row was made for."""
         x = plain(x, _FLOAT32)  # a layer of one's own may have made it
         _validate.same_shape(x.shape, (len(x), *self._input_shape), "x", "the shape")
         if self._draws:
             _validate.same_shape(training.samples.shape, x.shape[:1], "samples", "a number for each entry of x, shape")
+        return x
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output for `x` in training, and what `backward` needs to know."""
+        assert training is not None
+        x = self._checked(x, training)
         y = empty((len(x), *self._output_shape), _FLOAT32)
         kernels = self._kernels_for(len(x))
         made = kernels.forward(self._weights_now(), training.seed, training.epoch % 2**32, training.samples, x, y)
@@ -123,3 +128,24 @@ class KernelRow(Layer):
         dx = empty(x.shape, _FLOAT32) if input_grad else None
         kernels.backward(made, self._weights_now(), x, y, plain(dy, _FLOAT32), self._gradients, dx)
         return dx, out
+
+    def cross_entropy(self, x: np.ndarray, labels: np.ndarray, training: Draws) -> tuple[float, np.ndarray]:
+        """Return the mean softmax cross-entropy of the output for `x` with `labels`, and the output; its gradients go into the views."""
+        x = self._checked(x, training)
+        y = empty((len(x), *self._output_shape), _FLOAT32)
+        _validate.same_shape(labels.shape, y.shape[:-1], "labels", "one label a row of logits, shape")
+        kernels = self._kernels_for(len(x))
+        rows, columns = labels.size, y.shape[-1]
+        total = kernels.cross_entropy(
+            self._weights_now(),
+            training.seed,
+            training.epoch % 2**32,
+            training.samples,
+            x,
+            rows,
+            columns,
+            labels.reshape(-1),
+            y,
+            self._gradients,
+        )
+        return total / rows, y
