@@ -60,6 +60,7 @@ CONVOLUTIONS = {
     "depthwise, bands of rows": ((2, 17, 9, 33), (3, 3, 1, 33), {"groups": 33, "padding": 1, "stride": (1, 2)}),
     "depthwise, long pixels": ((1, 9, 3, 515), (3, 3, 1, 515), {"groups": 515, "padding": "same"}),
     "depthwise, pixels that share a cache set": ((1, 3, 5, 1024), (3, 3, 1, 1024), {"groups": 1024, "padding": 1}),
+    "depthwise, strided, pixels that share two cache sets": ((1, 5, 7, 512), (3, 3, 1, 512), {"groups": 512, "stride": 2, "padding": 1}),
     "groups of three": ((1, 9, 8, 48), (3, 3, 3, 48), {"groups": 16, "padding": 1}),
     "groups of four": ((2, 17, 12, 32), (3, 3, 4, 32), {"groups": 8, "padding": 1}),
     "groups of four, dilated": ((1, 10, 11, 32), (3, 3, 4, 32), {"groups": 8, "padding": 2, "dilation": 2}),
@@ -306,6 +307,26 @@ def test_every_number_of_depthwise_channels(isa, dtype, channels):
     gradients = fastcnn.conv2d_backward(dy, x, w, groups=channels)
     for ours, theirs, scale in zip((y, *gradients), results, scales, strict=True):
         assert_close(ours, theirs[..., :channels], terms=6, scale=scale[..., :channels])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_images_that_are_more_than_caches_hold(isa, stride):
+    """What is read is fetched ahead of its use then; one image alone is not."""
+    x, w = signed(np.random.default_rng(15), np.float32, (5, 113, 120, 33), (3, 3, 1, 33))
+    assert x[0].nbytes < 8 << 20 < x.nbytes
+    options = {"groups": 33, "padding": 1, "stride": stride}
+    y = fastcnn.conv2d(x, w, **options)
+    (dy,) = signed(np.random.default_rng(16), np.float32, y.shape)
+    dx, dw, _ = fastcnn.conv2d_backward(dy, x, w, **options)
+    for n in range(5):
+        assert_same_bits(fastcnn.conv2d(x[n], w, **options), y[n])
+        assert_same_bits(fastcnn.conv2d_backward(dy[n], x[n], w, **options)[0], dx[n])
+    padded, wide = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(np.float64), dy.astype(np.float64)
+    rows, cols = (stride * (size - 1) + 1 for size in y.shape[1:3])
+    for u, v in np.ndindex(3, 3):
+        products = padded[:, u : u + rows : stride, v : v + cols : stride] * wide
+        scale = np.abs(products).sum(axis=(0, 1, 2))
+        assert_close(dw[u, v, 0], products.sum(axis=(0, 1, 2)), terms=y[..., 0].size, scale=scale, dtype=np.float32)
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 511, 512, 513, 1025, 1024 * 512 + 1])
