@@ -60,7 +60,6 @@ CONVOLUTIONS = {
     "depthwise, bands of rows": ((2, 17, 9, 33), (3, 3, 1, 33), {"groups": 33, "padding": 1, "stride": (1, 2)}),
     "depthwise, long pixels": ((1, 9, 3, 515), (3, 3, 1, 515), {"groups": 515, "padding": "same"}),
     "depthwise, pixels that share a cache set": ((1, 3, 5, 1024), (3, 3, 1, 1024), {"groups": 1024, "padding": 1}),
-    "depthwise, strided, pixels that share two cache sets": ((1, 5, 7, 512), (3, 3, 1, 512), {"groups": 512, "stride": 2, "padding": 1}),
     "groups of three": ((1, 9, 8, 48), (3, 3, 3, 48), {"groups": 16, "padding": 1}),
     "groups of four": ((2, 17, 12, 32), (3, 3, 4, 32), {"groups": 8, "padding": 1}),
     "groups of four, dilated": ((1, 10, 11, 32), (3, 3, 4, 32), {"groups": 8, "padding": 2, "dilation": 2}),

@@ -28,7 +28,7 @@ class Result(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """The views that gradients go into, the network that computes them, and the row of kernels, if it is one, that does it with the loss."""
+    """The views that gradients go into, the network that computes them, and the row of kernels, if any, that does it with the loss."""
 
     views: Mapping[Layer, Gradients]
     network: Network
