@@ -282,6 +282,12 @@ def test_a_mean_of_ones_own_gets_targets_checked_and_weights():
         metric.update_state([[1, 2]], [[3], [5]])
 
 
+@pytest.mark.parametrize("shapes", [(), ((5,),), ((5,), ()), ((), (None, 3))])
+def test_accuracy_of_unknown_shapes_is_refused(shapes):
+    with pytest.raises(ValueError, match="target_shape and output_shape"):
+        metrics.get("accuracy", *shapes)
+
+
 @pytest.mark.parametrize(("name", "error"), [("f1", ValueError), (3, TypeError), (metrics.Mean(), TypeError)])
 def test_unknown_metrics_are_refused(name, error):
     with pytest.raises(error, match="metric"):

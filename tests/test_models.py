@@ -316,7 +316,7 @@ def test_layers_of_ones_own_may_give_arrays_of_any_kind(digits):
     def trained(between):
         random.set_seed(5)
         used = [layers.Conv2D(4, 3), layers.MaxPooling2D(2), layers.Conv2D(6, 3), layers.MaxPooling2D(2), layers.Conv2D(4, 2)]
-        used += [layers.Activation("relu"), layers.Flatten(), layers.Dense(10, activation="softmax")]
+        used += [layers.Conv2DTranspose(3, 2), layers.Activation("relu"), layers.Flatten(), layers.Dense(10, activation="softmax")]
         model = models.Sequential([layers.Input((28, 28, 1)), *(layer for each in used for layer in (between(), each))])
         model.compile("adam", "categorical_crossentropy")
         model.fit(digits[0] / 255, np.eye(10)[digits[1]], batch_size=100, verbose=0)

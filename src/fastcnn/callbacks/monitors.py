@@ -20,6 +20,7 @@ class _Monitor(Callback):
     _resumed: tuple[str, ...] = ("best",)
 
     def __init__(self, monitor: str, mode: str, min_delta: float, best: float | None = None) -> None:
+        _validate.instance(monitor, str, "monitor", "the name of a loss or a metric")
         self.monitor = monitor
         self.mode = _validate.choice(mode, "mode", ("auto", "min", "max"))
         larger = mode == "max" or (mode == "auto" and any(word in monitor for word in ("acc", "auc", "precision", "recall")))
@@ -91,7 +92,7 @@ class EarlyStopping(_Monitor):
         super().__init__(monitor, mode, min_delta)
         self.patience = _validate.integer(patience, "patience", 0)
         self.verbose = verbose
-        self.baseline = baseline
+        self.baseline = None if baseline is None else _registry.real(baseline, "baseline", -math.inf, math.inf)
         self.restore_best_weights = _validate.boolean(restore_best_weights, "restore_best_weights")
         self.start_from_epoch = _validate.integer(start_from_epoch, "start_from_epoch", 0)
         self.on_train_begin()

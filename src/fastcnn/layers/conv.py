@@ -12,7 +12,7 @@ from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.activated import BiasedLayer, KernelLayer, LinearGradients
 from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec
 from fastcnn.ops import conv, steps
-from fastcnn.ops._images import NHWC
+from fastcnn.ops._images import NHWC, plain
 from fastcnn.ops.conv import Conv2DShape, canonical_shape
 
 
@@ -355,8 +355,11 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the transposed convolution."""
-        return ops.conv2d_transpose(x, self._weights["kernel"], self._weights.get("bias"), **self.geometry())
+        kernel = self._weights["kernel"]
+        return ops.conv2d_transpose(plain(x, kernel.dtype), kernel, self._weights.get("bias"), **self.geometry())
 
     def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
         """Return dx and the gradients of the kernel and the bias."""
-        return ops.conv2d_transpose_backward(dz, x, self._weights["kernel"], input_grad=input_grad, out=out, **self.geometry())
+        kernel = self._weights["kernel"]
+        dz, x = plain(dz, kernel.dtype), plain(x, kernel.dtype)  # a layer of one's own may have made them
+        return ops.conv2d_transpose_backward(dz, x, kernel, input_grad=input_grad, out=out, **self.geometry())

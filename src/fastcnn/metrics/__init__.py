@@ -56,7 +56,7 @@ def get(identifier: Any, target_shape: tuple[int, ...] = (), output_shape: tuple
     Raises
     ------
     TypeError, ValueError
-        For what is neither, or an unknown name.
+        For what is neither, an unknown name, or "accuracy" without shapes.
 
     References
     ----------
@@ -72,6 +72,8 @@ def get(identifier: Any, target_shape: tuple[int, ...] = (), output_shape: tuple
     """
     if not (isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc")):
         metric = _registry.resolve(identifier, _CLASSES, "metric", Metric)
+    elif not target_shape or not output_shape:
+        raise ValueError(f"target_shape and output_shape must be given for an accuracy, got {target_shape} and {output_shape}")
     elif output_shape[-1] == 1:
         metric = BinaryAccuracy()
     elif len(target_shape) < len(output_shape) or target_shape[-1] == 1:
