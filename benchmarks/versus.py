@@ -31,6 +31,8 @@ from fastcnn import _core, _peers, bench
 Record = dict[str, Any]
 #: As many multiply-adds as take about a tenth of a millisecond: the yardstick that has its turns with the contenders.
 _FMA_ROUNDS = 10_000
+#: A layer's turns are spread over so many passes through all layers: what slows the machine down for seconds spoils one pass of a few.
+PASSES = 3
 #: The images of a data set to predict.
 MANY = 10_000
 #: What the environment, as it was given to us, tells the libraries that may change their speed.
@@ -66,10 +68,10 @@ def _cpu() -> str:
 # --- Kernels -------------------------------------------------------------------------------------------------------------
 
 
-def compare_layer(peers: Sequence[Peer], layer: workloads.Layer, op: str, threads: int, rounds: int) -> Record:
-    """Return the times of an operation of a layer by all `peers`, on one thread and on `threads`, and the peak meanwhile.
+def layer_times(peers: Sequence[Peer], layer: workloads.Layer, op: str, threads: int, rounds: int) -> dict[str, np.ndarray]:
+    """Return the seconds of an operation of a layer by all `peers`, on one thread and on `threads`, in each turn, and of the yardstick.
 
-    Times are keyed by name and number of threads: "fastcnn, 1".
+    They are keyed by name and number of threads, "fastcnn, 1"; the yardstick is the "peak".
     """
     contenders = {"peak": bench.Contender(functools.partial(_core.fma_rounds, _FMA_ROUNDS, False))}
     for peer in peers:
@@ -80,7 +82,11 @@ def compare_layer(peers: Sequence[Peer], layer: workloads.Layer, op: str, thread
             what = f"{op} of {layer.name} by {peer.name} on {count} threads"
             bench.check(task.result(), workloads.expected(layer, op), bench.rounding(layer.terms(op)), what)
             contenders[f"{peer.name}, {count}"] = bench.Contender(task.run, use)
-    times = bench.interleave(contenders, rounds, bench.SECONDS)
+    return bench.interleave(contenders, rounds, bench.SECONDS)
+
+
+def compare_layer(layer: workloads.Layer, op: str, threads: int, times: dict[str, np.ndarray]) -> Record:
+    """Return what the `times` of all turns come to."""
     peak = _core.fma_rounds(_FMA_ROUNDS, False) / times.pop("peak")
     ours = times[f"{FastCNN.name}, 1"]
     record: Record = {"layer": layer.name, "shape": str(layer), "op": op, "flops": layer.flops, "fma_peak": float(np.median(peak))}
@@ -96,20 +102,24 @@ def compare_layer(peers: Sequence[Peer], layer: workloads.Layer, op: str, thread
 def kernels(arguments: argparse.Namespace) -> Record:
     """Compare the layers in the files given."""
     threads, peers = arguments.threads, [kind(arguments.threads) for kind in (FastCNN, PyTorch) if kind.available()]
-    about = machine(threads, [package for peer in peers for package in peer.packages])
+    layers = [layer for path in arguments.shapes for layer in workloads.read_layers(path)]
+    layers = [layer if arguments.batch is None else layer._replace(n=arguments.batch) for layer in layers]
+    turns: dict[tuple[workloads.Layer, str], list[dict[str, np.ndarray]]] = {(layer, op): [] for layer in layers for op in workloads.OPS}
+    for rounds in (len(part) for part in np.array_split(np.arange(arguments.rounds), min(PASSES, arguments.rounds))):
+        for (layer, op), passes in turns.items():
+            passes.append(layer_times(peers, layer, op, threads, rounds))
     columns = ["layer", "operation", "GFLOP/s", "of peak"]
     columns += [f"speed-up on {threads} threads"] * (threads > 1)
     for peer in peers[1:]:
         columns += [f"{peer.name} GFLOP/s", "its time ÷ ours"] + [f"the same, {threads} threads"] * (threads > 1)
+    about = machine(threads, [package for peer in peers for package in peer.packages])
     note = "On one thread, but where it says otherwise. GFLOP/s count the direct method's operations; one with fewer can exceed the peak."
     _begin("Kernels", about, note, columns)
     records = []
-    for layer in (layer for path in arguments.shapes for layer in workloads.read_layers(path)):
-        layer = layer if arguments.batch is None else layer._replace(n=arguments.batch)
-        for op in workloads.OPS:
-            record = compare_layer(peers, layer, op, threads, arguments.rounds)
-            records.append(record)
-            _print_row(_kernel_cells(record, [peer.name for peer in peers[1:]], threads))
+    for (layer, op), passes in turns.items():
+        times = {name: np.concatenate([each[name] for each in passes]) for name in passes[0]}
+        records.append(compare_layer(layer, op, threads, times))
+        _print_row(_kernel_cells(records[-1], [peer.name for peer in peers[1:]], threads))
     print()
     for op in workloads.OPS:
         print(_summary(op, [record for record in records if record["op"] == op]))
