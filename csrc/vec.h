@@ -65,6 +65,15 @@ static inline WHICH TYPED(lane)(TYPED(mask) m, int64_t lane) {
 #endif
 }
 
+/* Whether all numbers are 0; NaN is not. */
+static inline bool TYPED(all_zero)(TYPED(vec) v) {
+  REAL numbers[LANES];
+  memcpy(numbers, &v, sizeof numbers);
+  for (int64_t lane = 0; lane < LANES; lane++)
+    if (numbers[lane] != 0) return false;
+  return true;
+}
+
 /* a where the mask is set, else b. */
 static inline TYPED(mask) TYPED(choose)(TYPED(mask) set, TYPED(mask) a, TYPED(mask) b) {
 #if VEC_BYTES

@@ -114,8 +114,10 @@ typedef struct {
   int64_t begin, end;
 } fcnn_taps;
 
-/* Those on a plane of `size` pixels, of a window whose tap 0 is at pixel `start`; [0, 0) if there are none. */
+/* Those on a plane of `size` pixels, of a window whose tap 0 is at pixel `start`; [0, 0) if there are none. Most windows are inside, and
+   divisions take long. */
 static inline fcnn_taps fcnn_taps_on_plane(int64_t start, int64_t size, int64_t taps, int64_t dilation) {
+  if (start >= 0 && start + (taps - 1) * dilation < size) return (fcnn_taps){0, taps};
   const int64_t begin = start < 0 ? fcnn_ceil_div(-start, dilation) : 0;
   const int64_t end = start < size ? fcnn_min(taps, (size - 1 - start) / dilation + 1) : 0;
   return begin < end ? (fcnn_taps){begin, end} : (fcnn_taps){0, 0};
