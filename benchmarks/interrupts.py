@@ -1,6 +1,6 @@
 """How long Ctrl-C takes to come through: from the signal until the call has raised KeyboardInterrupt, for calls that take long.
 
-    python benchmarks/interrupts.py --repeats 10 --threads 2 --json benchmarks/results/interrupts.json > benchmarks/results/interrupts.md
+    python benchmarks/interrupts.py --threads 2 --json benchmarks/results/interrupts.json > benchmarks/results/interrupts.md
 
 Each call is run whole once, for how long it takes, and then begun again and again, with a SIGINT at a random moment of its first second.
 To give back what the call had taken, up to gigabytes of results, is part of the time. Some calls have one huge image, row or window.
