@@ -1,9 +1,11 @@
 /* A small pool of pthreads for one loop at a time.
 
-   A loop is open while `joined` has no CLOSED bit. Workers join an open loop, take chunks from `next` until none is left, and
-   leave; the caller takes chunks too, closes the loop when none is left, and waits only for those who had joined. A worker that
-   is still waking up therefore never holds the caller back. Between loops workers look out for the next one for some
-   microseconds, then sleep. */
+   A loop is open while `joined` has no CLOSED bit. Workers join an open loop, take chunks until none is left, and leave; the caller
+   takes chunks too, closes the loop when none is left, and waits only for those who had joined. A worker that is still waking up
+   therefore never holds the caller back. Between loops workers look out for the next one for some microseconds, then sleep.
+
+   Each worker begins with the same share of the chunks in every loop, so that it meets what it wrote in the loop before, or in the
+   same one of the call before, in its own caches; when its share is done, it takes from the others'. */
 #include "threads.h"
 
 #include <pthread.h>
@@ -20,7 +22,7 @@ enum {
   MAX_POOL = 1024,           /* threads that the pool ever starts; larger requests are met with as many */
   SPINS_BEFORE_SLEEP = 4000, /* some tens of microseconds: the time between two kernels of one network */
   SPINS_BEFORE_YIELD = 200,
-  FAIR_SHARES = 32, /* times that a worker takes chunks, at least where there are so many: each costs the others a cache miss */
+  FAIR_SHARES = 32, /* times that a worker takes chunks, at least where there are so many: each may cost the others a cache miss */
   WAKING = 20, /* shares of work that are worth waking threads for: it takes the caller some microseconds, and them some tens */
 };
 
@@ -57,7 +59,6 @@ static struct {
   void *context;
   int64_t chunks, workers, taken;                       /* so many chunks are taken at once */
   float_mode mode;                                      /* of the thread whose loop it is */
-  _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t next;   /* the first chunk that nobody has taken */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
   /* The pool. */
   _Alignas(FCNN_CACHE_LINE) atomic_uint_fast64_t loops; /* how many loops were opened */
@@ -74,6 +75,11 @@ static struct {
     .sleep = PTHREAD_MUTEX_INITIALIZER,
     .wake = PTHREAD_COND_INITIALIZER,
 };
+
+/* Of the chunks that are meant for each worker, the first that nobody has taken. */
+static struct {
+  _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t next;
+} shares[MAX_POOL];
 
 static atomic_int_fast64_t num_threads = 1;
 
@@ -166,12 +172,26 @@ bool fcnn_was_given_up(void) {
   return given_up;
 }
 
-static void run_chunks(int64_t worker) {
-  for (int64_t chunk; (chunk = atomic_fetch_add(&pool.next, pool.taken)) < pool.chunks;)
-    for (const int64_t end = fcnn_min(chunk + pool.taken, pool.chunks); chunk < end; chunk++) {
-      if (fcnn_given_up()) return;
+/* The first chunk of a worker's share. */
+static int64_t share_begin(int64_t worker) {
+  return pool.chunks / pool.workers * worker + fcnn_min(pool.chunks % pool.workers, worker);
+}
+
+/* Takes what is left of the share of `owner`. */
+static bool run_share(int64_t owner, int64_t worker) {
+  const int64_t end = share_begin(owner + 1);
+  for (int64_t chunk; (chunk = atomic_fetch_add(&shares[owner].next, pool.taken)) < end;)
+    for (const int64_t last = fcnn_min(chunk + pool.taken, end); chunk < last; chunk++) {
+      if (fcnn_given_up()) return false;
       pool.fn(pool.context, chunk, worker);
     }
+  return true;
+}
+
+/* A worker's own share, whose arrays it may have in its caches from the loop before, then what is left of the others'. */
+static void run_chunks(int64_t worker) {
+  for (int64_t i = 0; i < pool.workers; i++)
+    if (!run_share((worker + i) % pool.workers, worker)) return;
 }
 
 static bool join(void) {
@@ -254,7 +274,8 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   pool.workers = workers;
   pool.taken = fcnn_max(chunks / (workers * FAIR_SHARES), 1);
   pool.mode = read_float_mode();
-  atomic_store(&pool.next, 0);
+  for (int64_t worker = 0; worker < workers; worker++)
+    atomic_store_explicit(&shares[worker].next, share_begin(worker), memory_order_relaxed);
   atomic_store(&pool.given_up, false);
   atomic_store(&pool.joined, 0);
   atomic_fetch_add(&pool.loops, 1);

@@ -190,18 +190,16 @@ def fused() -> None:
 
 
 def threads() -> None:
-    """Chunks are cut by shape; who takes which is left to chance."""
+    """Chunks are cut by shape; a thread begins with its part, and then takes from the others."""
     axes = sheet(19, 6.6)
     colors = {"A": PALE_BLUE, "B": PALE_ORANGE, "C": PALE_GREEN}
     say(axes, 0.3, 0.5, "the same chunks, cut by the shape of the problem", weight="bold")
-    for line, (who, text) in enumerate((("A" * 12, "1 thread"), ("ABABBABAABAB", "2 threads"), ("ABCCABBACBCA", "3 threads"))):
+    for line, (who, text) in enumerate((("A" * 12, "1 thread"), ("AAAAAABBBABB", "2 threads"), ("AAAABBBBCCAC", "3 threads"))):
         y = 1 + line * 1.2
         for chunk, worker in enumerate(who):
             box(axes, 3.4 + chunk * 1.2, y, 1.2, 0.9, colors[worker], worker)
         say(axes, 0.3, y + 0.45, text)
-    say(
-        axes, 0.3, 5.6, "Who computes a chunk changes from run to run; what is computed in it, and in which order its sums run, never does."
-    )
+    say(axes, 0.3, 5.6, "Who computes a chunk may change; what is computed in it, and in which order its sums run, never does.")
     save("threads")
 
 
