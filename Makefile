@@ -47,7 +47,7 @@ fuzz-asan: sanitized ## the same as fuzz with that build
 # Not what measures or limits memory, of which the sanitizer takes most; what runs a browser, or C by itself; what crashes on purpose; nor 3e9
 # products, which take it longer than a hang may.
 asan-python: sanitized ## all other tests with that build
-	$(UNDER_SANITIZERS) $(PYTHON) -m pytest -q tests -k "not is_the_failure_of_its_case and not 3e9" \
+	$(UNDER_SANITIZERS) $(PYTHON) -m pytest -q --numprocesses=$(JOBS) tests -k "not is_the_failure_of_its_case and not 3e9" \
 	  $(addprefix --ignore=tests/test_,leaks.py memory.py out_of_memory.py explorer_browser.py explorer_demo.py ctest.py)
 
 coverage: ## every branch of what checks arguments and works out shapes, in Python and in C, or a failure
