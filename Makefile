@@ -31,7 +31,7 @@ fuzz: ## CALLS of the kernels, drawn from SEED, against the reference, by JOBS p
 SANITIZED := build/sanitized
 SANITIZE := -fsanitize=address,undefined
 # What Python itself keeps until its end would pass for leaks. The sanitizer looks for C++'s exceptions, which other extensions throw, when it begins.
-UNDER_SANITIZERS := LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+UNDER_SANITIZERS := LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
   ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(SANITIZED)/lib:tests
 
 .PHONY: sanitized
