@@ -79,10 +79,10 @@ def with_special_values(rng, array):
     return special
 
 
-def placed(array, offset):
-    """A copy whose first byte lies so many bytes behind the beginning of a cache line."""
-    memory = np.empty(array.nbytes + 128, np.uint8)
-    start = -memory.ctypes.data % 64 + offset
+def placed(array, offset, block=64):
+    """A copy whose first byte lies so many bytes behind the beginning of a cache line, or of another block of memory."""
+    memory = np.empty(array.nbytes + block + offset, np.uint8)
+    start = -memory.ctypes.data % block + offset
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy

@@ -89,6 +89,20 @@ def test_any_place_in_a_cache_line_gives_the_same_bits(isa, name, dtype):
 
 
 @on_both_dtypes
+def test_any_place_in_a_page_gives_the_same_bits(isa, dtype):
+    """Depthwise results are found from the last vector on where their addresses would end as those of the next pixels do."""
+    page, size = 4096, np.dtype(dtype).itemsize
+    channels = page // size // 2
+    shape = (2, 4, 5, channels, channels, 3, 3, 4, 5, 1, 1, 1, 1, 1, 1, channels)
+    x, w = signed(np.random.default_rng(1), dtype, (2, 4, 5, channels), (3, 3, 1, channels))
+    x, expected = placed(x, 0, page), fastcnn.conv2d(x, w, padding=1, groups=channels)
+    for offset in (0, size, 64, 192, 256, 256 + size, page // 2 + 64, page - 64):
+        y = placed(np.full_like(x, np.nan), offset, page)
+        _core.conv2d(shape, x, w, None, False, y)
+        assert_same_bits(y, expected)
+
+
+@on_both_dtypes
 @by_name(OPERATIONS)
 def test_arrays_with_strides_of_zero_are_their_copies(name, dtype):
     broadcast = [np.broadcast_to(array[:1], array.shape) for array in arrays_of(name, dtype)]
