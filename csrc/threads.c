@@ -2,10 +2,12 @@
 
    A loop is open while `joined` has no CLOSED bit. Workers join an open loop, take chunks until none is left, and leave; the caller
    takes chunks too, closes the loop when none is left, and waits only for those who had joined. A worker that is still waking up
-   therefore never holds the caller back. Between loops workers look out for the next one for some microseconds, then sleep.
+   therefore never holds the caller back. Between loops workers look out for the next one for some microseconds, then sleep. One that
+   finds itself on its caller's CPU has a new thread take its place, for which the system looks for room.
 
    Each worker begins with the same share of the chunks in every loop, so that it meets what it wrote in the loop before, or in the
    same one of the call before, in its own caches; when its share is done, it takes from the others'. */
+#define _GNU_SOURCE /* sched_getcpu */
 #include "threads.h"
 
 #include <pthread.h>
@@ -23,6 +25,7 @@ enum {
   SPINS_BEFORE_SLEEP = 4000, /* some tens of microseconds: the time between two kernels of one network */
   SPINS_BEFORE_YIELD = 200,
   FAIR_SHARES = 32, /* times that a worker takes chunks, at least where there are so many: each may cost the others a cache miss */
+  SETTLED = 10000000, /* nanoseconds before another worker makes room for a new thread, which takes it some tens of microseconds */
   WAKING = 20, /* shares of work that are worth waking threads for: it takes the caller some microseconds, and them some tens */
 };
 
@@ -58,7 +61,8 @@ static struct {
   fcnn_chunk_fn fn;
   void *context;
   int64_t chunks, workers, taken;                       /* so many chunks are taken at once */
-  float_mode mode;                                      /* of the thread whose loop it is */
+  float_mode mode;                                      /* of the thread whose loop it is, */
+  atomic_int cpu;                                       /* and where it began the loop */
   _Alignas(FCNN_CACHE_LINE) atomic_int_fast64_t joined; /* workers inside the loop, plus CLOSED */
   /* The pool. */
   _Alignas(FCNN_CACHE_LINE) atomic_uint_fast64_t loops; /* how many loops were opened */
@@ -69,6 +73,7 @@ static struct {
   pthread_mutex_t sleep;
   pthread_cond_t wake;
   int64_t started;
+  atomic_int_fast64_t replaced; /* when the last worker was, in nanoseconds */
 } pool = {
     .joined = (int64_t)1 << 32,
     .caller = PTHREAD_MUTEX_INITIALIZER,
@@ -216,11 +221,37 @@ static uint_fast64_t wait_for_loop(uint_fast64_t seen) {
   return atomic_load(&pool.loops);
 }
 
+static int this_cpu(void) {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+static void *work(void *argument);
+
+static bool start_thread(int64_t worker) {
+  pthread_t thread;
+  return pthread_create(&thread, NULL, work, (void *)(intptr_t)worker) == 0 && pthread_detach(thread) == 0;
+}
+
+/* Whether a new thread is the worker from now on, for this one is on its caller's CPU. The two would take turns until the system moves one, which
+   waits for longer the busier they are: for up to 50 ms, loops took two threads twice as long as one. */
+static bool replaced(int64_t worker) {
+  const int cpu = this_cpu();
+  if (cpu < 0 || cpu != atomic_load_explicit(&pool.cpu, memory_order_relaxed)) return false;
+  int_fast64_t last = atomic_load(&pool.replaced);
+  const int64_t now = coarse_time();
+  return now - last >= SETTLED && atomic_compare_exchange_strong(&pool.replaced, &last, now) && start_thread(worker);
+}
+
 static void *work(void *argument) {
   const int64_t worker = (int64_t)(intptr_t)argument;
   self.in_pool = true;
   for (uint_fast64_t seen = 0;;) {
     seen = wait_for_loop(seen);
+    if (replaced(worker)) return NULL;
     if (!join()) continue;
     if (worker < pool.workers) {
       if (read_float_mode() != pool.mode) write_float_mode(pool.mode);
@@ -228,7 +259,6 @@ static void *work(void *argument) {
     }
     atomic_fetch_sub(&pool.joined, 1);
   }
-  return NULL;
 }
 
 /* A forked child has none of its parent's threads: it starts with an empty pool of its own. Where a signal's handler forked, inside a loop, the chunks
@@ -258,12 +288,7 @@ static void start_threads(int64_t workers) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (pool.started < workers - 1) {
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, work, (void *)(intptr_t)(pool.started + 1)) != 0) break;
-    pthread_detach(thread);
-    pool.started++;
-  }
+  while (pool.started < workers - 1 && start_thread(pool.started + 1)) pool.started++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -274,6 +299,7 @@ static void open_loop(fcnn_chunk_fn fn, void *context, int64_t chunks, int64_t w
   pool.workers = workers;
   pool.taken = fcnn_max(chunks / (workers * FAIR_SHARES), 1);
   pool.mode = read_float_mode();
+  atomic_store_explicit(&pool.cpu, this_cpu(), memory_order_relaxed);
   for (int64_t worker = 0; worker < workers; worker++)
     atomic_store_explicit(&shares[worker].next, share_begin(worker), memory_order_relaxed);
   atomic_store(&pool.given_up, false);

@@ -4,7 +4,11 @@
      kernels [cases]     how many shapes each check draws
 
    A check that fails prints a line with its case. The last line is "N passed, N failed"; the exit status is 1 if any failed. */
+#define _GNU_SOURCE /* sched_setaffinity */
 #include <fenv.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "axes.h"
 #include "common.h"
@@ -102,6 +106,7 @@ int main(int argc, char **argv) {
   const int64_t cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 40;
   check_configuration();
   check_shapes();
+  check_replaced();
   fcnn_set_least_share(0); /* threads for the smallest of cases, too */
   for (int i = 0; fcnn_isa_name(i); i++) {
     if (!fcnn_isa_available(i)) {

@@ -1,4 +1,4 @@
-/* Memory that is counted, and may be refused, and threads that cannot be had: linked with --wrap, which is in the Makefile. */
+/* Memory and threads that are counted, and may be refused: linked with --wrap, which is in the Makefile. */
 #ifndef FASTCNN_CTEST_REFUSE_H
 #define FASTCNN_CTEST_REFUSE_H
 
@@ -13,6 +13,7 @@ static struct {
   atomic_int_fast64_t taken;   /* calls that ask for memory */
   atomic_int_fast64_t granted; /* so many are granted, and then one is refused; none is for -1 */
   bool threadless;             /* no thread can be had */
+  atomic_int threads;          /* so many could */
 } memory = {.granted = -1};
 
 /* Counts a call; whether it is the one that is refused. */
@@ -30,7 +31,9 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size) { return refuse() ? NU
 void *__wrap_malloc(size_t size) { return refuse() ? NULL : __real_malloc(size); }
 void *__wrap_calloc(size_t count, size_t size) { return refuse() ? NULL : __real_calloc(count, size); }
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
-  return memory.threadless ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
+  if (memory.threadless) return EAGAIN;
+  atomic_fetch_add(&memory.threads, 1);
+  return __real_pthread_create(thread, attributes, run, argument);
 }
 
 #endif
