@@ -84,7 +84,7 @@ def test_every_thread_computes_in_the_callers_mode(name, dtype, bits):
 @on_both_dtypes
 @pytest.mark.parametrize("groups", [1, 8, 32])
 def test_subnormal_numbers_pass_through_an_identity(isa, dtype, groups):
-    """By each direct method, forward and back; test_winograd.py says how far Winograd's is off, down there as well."""
+    """By each direct method, and by Winograd's with tiles of each size, forward and back."""
     x = np.full((2, 9, 7, 32), np.finfo(dtype).smallest_subnormal)
     x[..., ::3] *= -5
     w = np.zeros((3, 3, 32 // groups, 32), dtype)
@@ -92,7 +92,8 @@ def test_subnormal_numbers_pass_through_an_identity(isa, dtype, groups):
     few = x[..., :3].copy()
     w_few = np.zeros((3, 3, 3, 32), dtype)
     w_few[1, 1, :, :3] = np.eye(3)
-    with winograd(0), fastcnn.num_threads(2):
-        assert_same_bits(fastcnn.conv2d(x, w, padding=1, groups=groups), x)
-        assert_same_bits(fastcnn.conv2d_backward(x, x, w, padding=1, groups=groups)[0], x)
-        assert_same_bits(fastcnn.conv2d_backward(x, few, w_few, padding=1)[0], few)
+    for method in (0, 3, 4, 5):
+        with winograd(method), fastcnn.num_threads(2):
+            assert_same_bits(fastcnn.conv2d(x, w, padding=1, groups=groups), x)
+            assert_same_bits(fastcnn.conv2d_backward(x, x, w, padding=1, groups=groups)[0], x)
+            assert_same_bits(fastcnn.conv2d_backward(x, few, w_few, padding=1)[0], few)

@@ -26,9 +26,10 @@ def assert_agrees(x, w, b, padding, tile):
     with winograd(tile):
         ours = fastcnn.conv2d(x, w, b, **options), *fastcnn.conv2d_backward(dy, x, w, **options)
     theirs = y, *reference.conv2d_backward(dy.astype(np.float64), x.astype(np.float64), w.astype(np.float64), **options)
-    absolute_x, absolute_w, absolute_dy = (array + LEAST_NORMAL for array in absolute(x, w, dy))
-    matrices = a, b_matrix, _ = absolute(*MATRICES[tile])
-    least = LEAST_NORMAL * max(a.sum(0).max(), b_matrix.sum(1).max()) ** 2  # what becomes of such a product on its way to a result
+    absolute_x, absolute_w, absolute_dy = absolute(x, w, dy)
+    absolute_w += LEAST_NORMAL  # which alone are not lifted
+    matrices = absolute(*MATRICES[tile])
+    least = LEAST_NORMAL
     turned = absolute_w[::-1, ::-1].swapaxes(2, 3)
     scales = (
         by_winograd(absolute_x, absolute_w, (top, left), y.shape, matrices) + np.abs(b) + least,
@@ -97,6 +98,13 @@ def test_an_input_gradient_whose_strides_leave_3x3_taps(isa, kernel):
 def test_every_remainder_of_a_tile(isa, size, tile):
     x, w, b = signed(np.random.default_rng(1), np.float32, (2, size, 14 - size, 5), (3, 3, 5, 7), 7)
     assert_agrees(x, w, b, ((1, 1), (1, 1)), tile)
+
+
+@pytest.mark.parametrize("tile", TILES)
+def test_subnormal_numbers_keep_their_digits(isa, tile):
+    """Beside filters that bring them back to the middle of the range."""
+    x, w, b = signed(np.random.default_rng(1), np.float32, (2, 9, 8, 17), (3, 3, 17, 16), (16,))
+    assert_agrees(x * np.float32(2**-140), w * np.float32(2**120), np.float32(2**-20) * b, ((1, 1), (1, 1)), tile)
 
 
 @pytest.mark.parametrize("tile", TILES)
