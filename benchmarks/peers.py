@@ -57,7 +57,7 @@ class Peer(_peers.Library):
         raise NotImplementedError
 
 
-def _aligned(array: np.ndarray) -> np.ndarray:
+def aligned(array: np.ndarray) -> np.ndarray:
     """Return a copy that begins a cache line, as the results of every library do; NumPy's own arrays need not."""
     memory = np.empty(array.nbytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
@@ -75,7 +75,7 @@ class FastCNN(Peer):
         fastcnn.set_num_threads(threads)
 
     def _conv2d(self, layer: Layer, arrays: Arrays) -> Tasks:
-        x, w, b, dy = map(_aligned, arrays)
+        x, w, b, dy = map(aligned, arrays)
         options: dict[str, Any] = {"stride": layer.stride, "padding": layer.padding, "groups": layer.groups}
         return {
             "forward": Task(lambda: fastcnn.conv2d(x, w, b, **options)),

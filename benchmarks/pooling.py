@@ -3,8 +3,8 @@
     python benchmarks/pooling.py --threads 2 > benchmarks/results/pooling.md
 
 The yardstick is a copy of the images with as many threads, in turns with the pooling in each library. Bandwidths count the bytes that must
-be read and written: for the pooling images and maxima, for the copy the images twice. All of it fits into a third-level
-cache.
+be read and written: for the pooling images and maxima, for the copy the images twice. All of it begins on cache lines, as the results of
+convolutions do, and fits into a third-level cache.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import functools
 
 import numpy as np
-from peers import PEERS
+from peers import PEERS, aligned
 from versus import machine
 
 import fastcnn
@@ -28,11 +28,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=fastcnn.get_num_threads(), help="for all libraries (%(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (%(default)s)")
     arguments = parser.parse_args()
-    x = np.random.default_rng(1).standard_normal(SHAPE, np.float32)
+    x = aligned(np.random.default_rng(1).standard_normal(SHAPE, np.float32))
     n, h, w, c = SHAPE
     expected, lines = x.reshape(n, h // 2, 2, w // 2, 2, c).max(axis=(2, 4)), n * h
     fastcnn.set_num_threads(arguments.threads)
-    copy = functools.partial(_core.gather_rows, lines, lines, x.nbytes // lines, x, np.arange(lines), np.empty_like(x))
+    copy = functools.partial(_core.gather_rows, lines, lines, x.nbytes // lines, x, np.arange(lines), aligned(x))
     contenders, moved = {"copy": bench.Contender(copy)}, {"copy": 2 * x.nbytes}
     peers = [kind(arguments.threads) for kind in PEERS if kind.available()]
     for peer in peers:
