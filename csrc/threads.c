@@ -237,7 +237,7 @@ static bool start_thread(int64_t worker) {
 }
 
 /* Whether a new thread is the worker from now on, for this one is on its caller's CPU. The two would take turns until the system moves one, which
-   waits for longer the busier they are: for up to 50 ms, loops took two threads twice as long as one. */
+   waits for longer the busier they are: for up to 50 ms, loops took two threads as long as one, or half as long again. */
 static bool replaced(int64_t worker) {
   const int cpu = this_cpu();
   if (cpu < 0 || cpu != atomic_load_explicit(&pool.cpu, memory_order_relaxed)) return false;

@@ -29,12 +29,11 @@ def assert_agrees(x, w, b, padding, tile):
     absolute_x, absolute_w, absolute_dy = absolute(x, w, dy)
     absolute_w += LEAST_NORMAL  # which alone are not lifted
     matrices = absolute(*MATRICES[tile])
-    least = LEAST_NORMAL
     turned = absolute_w[::-1, ::-1].swapaxes(2, 3)
     scales = (
-        by_winograd(absolute_x, absolute_w, (top, left), y.shape, matrices) + np.abs(b) + least,
-        by_winograd(absolute_dy, turned, (2 - top, 2 - left), x.shape, matrices) + least,
-        weights_by_winograd(absolute_x, absolute_dy, (top, left), matrices) + least,
+        by_winograd(absolute_x, absolute_w, (top, left), y.shape, matrices) + np.abs(b) + LEAST_NORMAL,
+        by_winograd(absolute_dy, turned, (2 - top, 2 - left), x.shape, matrices) + LEAST_NORMAL,
+        weights_by_winograd(absolute_x, absolute_dy, (top, left), matrices) + LEAST_NORMAL,
         absolute_dy.sum((0, 1, 2)),
     )
     windows = dy.size // dy.shape[-1]
