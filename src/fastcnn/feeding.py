@@ -1,11 +1,15 @@
-"""Where batches come from: arrays, data sets and iterables, one interface for all, and threads that make batches ahead of their use."""
+"""Where batches come from: arrays, data sets and iterables, one interface for all, and threads that make batches ahead of their use.
+
+`Sourcing` makes a source of what `fit` and `evaluate` are given.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +17,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from fastcnn import _validate
+from fastcnn.compiled import check_weights
 from fastcnn.ops import updates
+from fastcnn.ops._images import empty
 
 #: Batches that are made, or being made, while one is worked on.
 _AHEAD = 2
@@ -30,6 +36,8 @@ class Batch(NamedTuple):
 
 #: Turns x, y and weights as users give them into checked form.
 Check: TypeAlias = Callable[[Any, Any, Any], tuple[tuple[np.ndarray, ...], tuple[np.ndarray | None, ...], np.ndarray | None]]
+#: Inputs, targets and weights, as users give them: (x, y, sample_weight).
+Data: TypeAlias = tuple[Any, Any, Any]
 #: What is done to a batch, away from the thread that trains.
 Prepare: TypeAlias = Callable[[Batch], Batch]
 
@@ -56,85 +64,69 @@ class Source:
         """Leave out so many epochs, of a source that goes on from one to the next."""
 
 
-class ArraySource(Source):
-    """Arrays in memory, in checked form, in batches of `batch_size`."""
+class _Indexed(Source):
+    """A source of entries that have numbers."""
 
-    images: int
+    def __init__(self, count: int, batch_size: int, in_threads: bool) -> None:
+        self._count, self._size, self._in_threads = count, batch_size, in_threads
+        self.steps = -(-count // batch_size)
+
+    def batches(self, order: np.random.Generator | None = None, first: int = 0, prepare: Prepare | None = None) -> Iterator[Batch]:
+        """Yield batches, made by threads if they are to be prepared, or take long to make."""
+        entries = np.arange(self._count) if order is None else order.permutation(self._count)
+
+        def make(start: int) -> Batch:
+            batch = self._made(entries[start : start + self._size], order is None)
+            return batch if prepare is None else prepare(batch)
+
+        starts = range(first * self._size, self._count, self._size)
+        yield from map(make, starts) if prepare is None and not self._in_threads else _ahead(partial(make, start) for start in starts)
+
+    def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
+        """Return the batch of the entries, which follow each other if they are in order."""
+        raise NotImplementedError
+
+
+class ArraySource(_Indexed):
+    """Arrays in memory, in checked form, in batches of `batch_size`: in order, views into the arrays."""
 
     def __init__(
         self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray | None], weights: np.ndarray | None, batch_size: int, shuffled: bool = False
     ) -> None:
+        super().__init__(len(xs[0]), batch_size, in_threads=False)
+        self.images = len(xs[0])
         #: For shuffled batches, rows in one piece, which are gathered faster.
         self._xs = [_validate.contiguous(x, x.dtype.newbyteorder("=")) for x in xs] if shuffled else list(xs)
-        self._ys, self._weights, self._size = list(ys), weights, batch_size
-        self.images = len(xs[0])
-        self.steps = -(-self.images // batch_size)
+        self._ys, self._weights = list(ys), weights
 
-    def batches(self, order: np.random.Generator | None = None, first: int = 0, prepare: Prepare | None = None) -> Iterator[Batch]:
-        """Yield batches: views into the arrays or, with an `order`, buffers that are used again, unless there is something to prepare."""
-        samples = np.arange(self.images) if order is None else order.permutation(self.images)
-        places = range(first * self._size, self.images, self._size)
-        if prepare is not None:
-            make = [lambda at=at: prepare(self._gathered(samples[at : at + self._size], {})) for at in places]
-            yield from _ahead(make)
-            return
-        buffers: dict[int, np.ndarray] = {}
-        for at in places:
-            chosen = samples[at : at + self._size]
-            yield self._gathered(chosen, buffers) if order is not None else self._viewed(slice(at, at + self._size), chosen)
+    def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
+        def taken(array: np.ndarray) -> np.ndarray:
+            if in_order:
+                return array[entries[0] : entries[-1] + 1]
+            rows = empty((len(entries), *array.shape[1:]), array.dtype)
+            updates.gather(array, entries, rows)
+            return rows
 
-    def _viewed(self, span: slice, samples: np.ndarray) -> Batch:
-        return self._batch([x[span] for x in self._xs], [None if y is None else y[span] for y in self._ys], self._at(span), samples)
-
-    def _gathered(self, samples: np.ndarray, buffers: dict[int, np.ndarray]) -> Batch:
-        arrays = [self._gather(array, samples, buffers) for array in (*self._xs, *self._ys)]
-        return self._batch(arrays[: len(self._xs)], arrays[len(self._xs) :], self._at(samples), samples)
-
-    def _at(self, where: Any) -> np.ndarray | None:
-        return None if self._weights is None else self._weights[where]
-
-    @staticmethod
-    def _batch(xs: Sequence[Any], ys: Sequence[Any], weights: np.ndarray | None, samples: np.ndarray) -> Batch:
-        return Batch(tuple(_validate.contiguous(x, np.float32) for x in xs), tuple(ys), weights, samples)
-
-    @staticmethod
-    def _gather(array: np.ndarray | None, samples: np.ndarray, buffers: dict[int, np.ndarray]) -> np.ndarray | None:
-        if array is None:
-            return None
-        buffer = buffers.get(id(array))
-        if buffer is None:
-            buffer = buffers[id(array)] = np.empty((len(samples), *array.shape[1:]), array.dtype)
-        out = buffer[: len(samples)]
-        updates.gather(array, samples, out)
-        return out
+        ys = [None if y is None else taken(y) for y in self._ys]
+        return _batch([taken(x) for x in self._xs], ys, None if self._weights is None else self._weights[entries], entries)
 
 
-class DatasetSource(Source):
+class DatasetSource(_Indexed):
     """A data set with ``len(data)`` and ``data[i]``, which is one example (x, y), or else a batch of them.
 
     Examples are put together by threads, or by ``data.batch(indices)`` in a thread, where there is such a method.
     """
 
     def __init__(self, data: Any, check: Check, batch_size: int, holds_batches: bool) -> None:
-        self._data, self._check, self._size, self._holds_batches = data, check, batch_size, holds_batches
-        count = len(data)
-        self.images = None if holds_batches else count
-        self.steps = count if holds_batches else -(-count // batch_size)
+        super().__init__(len(data), 1 if holds_batches else batch_size, in_threads=True)
+        self._data, self._check, self._holds_batches = data, check, holds_batches
+        self.images = None if holds_batches else len(data)
         check(*unpacked(self._collected(np.arange(1))))  # here, and not first in several threads at once: it may build the model
 
-    def batches(self, order: np.random.Generator | None = None, first: int = 0, prepare: Prepare | None = None) -> Iterator[Batch]:
-        """Yield batches, made by threads."""
-        entries = np.arange(len(self._data)) if order is None else order.permutation(len(self._data))
-        size = 1 if self._holds_batches else self._size
-        make = [partial(self._made, entries[at : at + size], prepare) for at in range(first * size, len(entries), size)]
-        yield from _ahead(make)
-
-    def _made(self, entries: np.ndarray, prepare: Prepare | None) -> Batch:
-        """Return the batch of these entries of the data."""
+    def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
         xs, ys, weights = self._check(*unpacked(self._collected(entries)))
         samples = (int(entries[0]) << 16) + np.arange(len(xs[0])) if self._holds_batches else entries
-        batch = ArraySource._batch(xs, ys, weights, samples)
-        return batch if prepare is None else prepare(batch)
+        return _batch(xs, ys, weights, samples)
 
     def _collected(self, entries: np.ndarray) -> Any:
         if self._holds_batches:
@@ -171,7 +163,7 @@ class IterableSource(Source):
             if parts is None:
                 return None
             xs, ys, weights = self._check(*unpacked(parts))
-            batch = ArraySource._batch(xs, ys, weights, np.arange(count, count + len(xs[0])))
+            batch = _batch(xs, ys, weights, np.arange(count, count + len(xs[0])))
             count += len(xs[0])
             return batch if prepare is None else prepare(batch)
 
@@ -181,6 +173,10 @@ class IterableSource(Source):
                 return
             if step >= first:
                 yield batch
+
+
+def _batch(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray | None], weights: np.ndarray | None, samples: np.ndarray) -> Batch:
+    return Batch(tuple(_validate.contiguous(x, np.float32) for x in xs), tuple(ys), weights, samples)
 
 
 def unpacked(parts: Any, what: str = "x must give") -> tuple[Any, Any, Any]:
@@ -209,3 +205,75 @@ def _ahead(make: Iterable[Callable[[], Any]], workers: int | None = None) -> Ite
         finally:
             for future in waiting:
                 future.cancel()
+
+
+class Sourcing:
+    """Makes sources of a model's data.
+
+    Parameters
+    ----------
+    check : callable
+        Turns x, y, sample weights and class weights into checked form.
+    rank : callable
+        Returns the number of axes of a batch of inputs, or None before the model is built.
+    """
+
+    def __init__(self, check: Callable[..., Any], rank: Callable[[], int | None]) -> None:
+        self._check, self._rank = check, rank
+
+    def source(
+        self, data: Data, batch_size: int, steps: int | None, shuffled: bool = False, class_weight: Mapping[int, float] | None = None
+    ) -> Source:
+        """Return where batches come from: arrays with targets, a data set, or an iterable of batches."""
+        x, y, weights = data
+        if steps is not None and (y is not None or hasattr(x, "__len__")):
+            raise ValueError(
+                "steps must be None, as for steps_per_epoch and validation_steps, where x has a length: its epochs end with it"
+            )
+        check = partial(self._check, class_weight=class_weight)
+        if y is not None or isinstance(x, np.ndarray | Mapping):
+            if y is None:
+                raise TypeError("y must be given where x is an array")
+            xs, ys, checked = check(x, y, weights)
+            return ArraySource(xs, ys, checked, batch_size, shuffled)
+        if weights is not None:
+            raise ValueError("sample_weight must come with the data, as a third entry, where x is a data set")
+        if hasattr(x, "__len__") and hasattr(x, "__getitem__"):
+            _validate.integer(len(x), "len(x)", 1)
+            first_x, first_y, _ = unpacked(x[0])
+            return DatasetSource(x, check, batch_size, self._holds_batches(first_x, first_y))
+        if not hasattr(x, "__iter__"):
+            raise TypeError(f"x must be an array, a data set or an iterable, got {type(x).__name__}")
+        return IterableSource(x, check, steps)
+
+    def _holds_batches(self, x: Any, y: Any) -> bool:
+        """Whether x, an entry of a data set, is a batch: by its rank if the model's is known, else if y has as many entries."""
+        one = next(iter(x.values())) if isinstance(x, Mapping) else x[0] if isinstance(x, list | tuple) else x
+        rank = self._rank()
+        return np.ndim(one) >= rank if rank is not None else np.ndim(y) > 0 and len(y) == len(one)
+
+    def validation(self, data: Any, batch_size: int, steps: int | None) -> Source:
+        """Return the source of what `fit` was given as `validation_data`."""
+        if isinstance(data, tuple | list):
+            return self.source(unpacked(data, "validation_data must be"), batch_size, steps)
+        if isinstance(data, np.ndarray | Mapping | str) or (not hasattr(data, "__iter__") and not hasattr(data, "__getitem__")):
+            raise TypeError(f"validation_data must be a pair (x, y), a data set or an iterable, got {type(data).__name__}")
+        return self.source((data, None, None), batch_size, steps)
+
+    def split(
+        self, data: Data, share: float, batch_size: int, held_size: int, shuffled: bool, class_weight: Mapping[int, float] | None
+    ) -> tuple[Source, Source]:
+        """Return sources of arrays without their last `share`, and of that."""
+        x, y, sample_weight = data
+        if y is None:
+            raise ValueError("validation_split must be 0 where x is not an array: pass validation_data")
+        xs, ys, weights = self._check(x, y, sample_weight)
+        cut = math.floor(len(xs[0]) * (1 - share))  # rounded as Keras does
+        if cut in (0, len(xs[0])):
+            raise ValueError(f"validation_split must leave some of the {len(xs[0])} entries on either side, got {share}")
+        kept, held = (
+            ([x[span] for x in xs], [None if y is None else y[span] for y in ys], None if weights is None else weights[span])
+            for span in (slice(cut), slice(cut, None))
+        )
+        kept_weights = check_weights(kept[2], class_weight, kept[1][0] if len(ys) == 1 else None, cut)
+        return ArraySource(kept[0], kept[1], kept_weights, batch_size, shuffled), ArraySource(*held, held_size)

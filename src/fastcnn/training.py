@@ -15,14 +15,13 @@ from fastcnn import metrics as _metrics
 from fastcnn._interrupts import PutOff
 from fastcnn.callbacks import Callback, CallbackList, History
 from fastcnn.compiled import Compiled, as_list, check_weights
-from fastcnn.feeding import Batch, Source
+from fastcnn.feeding import Batch, Source, Sourcing
 from fastcnn.flat_weights import FlatWeights, penalties
 from fastcnn.graph import one_or_list
 from fastcnn.objective import Result
 from fastcnn.prediction import Predictor
 from fastcnn.progress import Progress, check_verbose
 from fastcnn.random import Draws
-from fastcnn.sourcing import Sourcing
 
 if TYPE_CHECKING:
     from fastcnn.memory import MemoryPlan
