@@ -123,6 +123,16 @@ def test_classes_of_ones_own_come_back_everywhere(tmp_path):
         assert twin.fit(x, y, epochs=2, verbose=0).history == expected
 
 
+def test_a_loss_and_a_metric_of_one_name_stay_apart():
+    x, y = np.random.default_rng(0).normal(0, 1, (8, 4)), np.ones((8, 2))
+    model = models.Sequential([layers.Dense(2, input_shape=(4,))])
+    model.compile("sgd", losses.MeanSquaredError(), metrics=[metrics.MeanSquaredError()])
+    model.fit(x, y, verbose=0)
+    expected = model.evaluate(x, y, verbose=0)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.evaluate(x, y, verbose=0) == expected
+
+
 def test_a_training_with_classes_of_ones_own_goes_on(tmp_path):
     x, y = np.random.default_rng(0).normal(0, 0.1, (8, 4)), np.ones((8, 2))
     keep = callbacks.ModelCheckpoint(tmp_path / "c.safetensors")

@@ -5,10 +5,25 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self, TypeVar, cast
 
 T = TypeVar("T", bound="Configurable")
+
+#: The classes of one's own that descriptions may name, too.
+_own: ContextVar[tuple[tuple[str, type], ...]] = ContextVar("own", default=())
+
+
+@contextmanager
+def knowing(classes: Iterable[tuple[str, type]]) -> Iterator[None]:
+    """Let `resolve` know these classes by these names as well."""
+    token = _own.set((*_own.get(), *classes))
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 def snake_case(name: str) -> str:
@@ -85,10 +100,11 @@ def resolve(value: Any, classes: Mapping[str, type[T]], kind: str, base: type[T]
         value = {"class_name": value, "config": {}}
     if not (isinstance(value, Mapping) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), Mapping)):
         raise TypeError(f"{kind} must be a name or an object of {base.__module__}, got {value!r} of type {type(value).__name__}")
+    known = {**classes, **{snake_case(name): cls for name, cls in _own.get() if issubclass(cls, base)}}
     name = cast(str, value["class_name"])
-    if snake_case(name) not in classes:
-        raise ValueError(f"{kind} must be one of {', '.join(map(repr, classes))}, got {name!r}")
-    return classes[snake_case(name)].from_config(value["config"])
+    if snake_case(name) not in known:
+        raise ValueError(f"{kind} must be one of {', '.join(map(repr, known))}, got {name!r}")
+    return known[snake_case(name)].from_config(value["config"])
 
 
 def real(value: Any, name: str, minimum: float, maximum: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -127,3 +128,24 @@ class Graph:
             met.setdefault(node.layer, len(met))
         unused = [tensor.node.layer for tensor in self.inputs if not tensor.node.inputs and tensor.node.layer not in met]
         return [*sorted(met, key=lambda layer: (-layer_depths[layer], met[layer])), *unused]
+
+
+def keyed_layers(listed: Sequence[Layer]) -> dict[str, Layer]:
+    """Return layers by names that are unique in a model: "conv2d", "conv2d_1" for those that were not given one."""
+    given = Counter(layer.name for layer in listed if layer.name_is_given)
+    if doubled := sorted(name for name, count in given.items() if count > 1):
+        raise ValueError(f"name must be unique in a model, got several layers called {', '.join(map(repr, doubled))}")
+    keys: dict[Layer, str] = {}
+    taken, numbers = set(given), Counter[str]()
+    for layer in sorted(listed, key=lambda layer: layer.created):
+        key = layer.name
+        while not layer.name_is_given and key in taken:
+            numbers[layer.name] += 1
+            key = f"{layer.name}_{numbers[layer.name]}"
+        keys[layer] = key
+        taken.add(key)
+    keyed = {keys[layer]: layer for layer in listed}
+    for key, layer in keyed.items():
+        if not layer.is_named:  # the first model decides; another one may know the layer by another name
+            layer.name, layer.is_named = key, True
+    return keyed

@@ -14,7 +14,7 @@ from fastcnn import _interrupts, _registry, _validate, losses, optimizers, rando
 from fastcnn import metrics as _metrics
 from fastcnn._interrupts import PutOff
 from fastcnn.callbacks import Callback, CallbackList, History
-from fastcnn.compiled import Compiled, as_list, check_weights
+from fastcnn.compiled import Compiled, check_weights
 from fastcnn.feeding import Batch, Source, Sourcing
 from fastcnn.flat_weights import FlatWeights, penalties
 from fastcnn.graph import one_or_list
@@ -91,18 +91,14 @@ class Trainer(Predictor):
             The same, but samples count by their `sample_weight` and `class_weight`. In a history, one whose name is taken begins
             with ``"weighted_"``.
         """
-        _check_metrics(metrics, "metrics")
-        _check_metrics(weighted_metrics, "weighted_metrics")
+        for name, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if isinstance(given, str) or not isinstance(given, Sequence | Mapping | None):
+                raise TypeError(f"{name} must be a list, got {given!r}")
         if loss is None:
             raise TypeError("loss must be a name or an object of fastcnn.losses, got None")
-        new_optimizer = optimizers.get(optimizer)
-        if isinstance(loss, Mapping) and "class_name" not in loss:
-            self.loss = {name: losses.get(each) for name, each in loss.items()}
-        else:
-            several = isinstance(loss, list | tuple)
-            self.loss = [None if each is None else losses.get(each) for each in loss] if several else losses.get(loss)
-        self.optimizer = new_optimizer
-        self._loss_weights, self._metric_identifiers, self._weighted_identifiers = loss_weights, metrics, weighted_metrics
+        told = optimizers.get(optimizer), _each(loss, losses.get), _each(metrics, _metric), _each(weighted_metrics, _metric)
+        self.optimizer, self.loss, self._metric_identifiers, self._weighted_identifiers = told
+        self._loss_weights = loss_weights
         self._compiled = self._flat = None
         self._epochs = 0
 
@@ -436,13 +432,19 @@ def _check_callbacks(callbacks: Sequence[Callback] | None) -> Sequence[Callback]
     return callbacks or ()
 
 
-def _check_metrics(metrics: Any, name: str) -> None:
-    """Refuse in `compile` what would be refused in `fit`."""
-    if isinstance(metrics, str) or not isinstance(metrics, Sequence | Mapping | None):
-        raise TypeError(f"{name} must be a list, got {metrics!r}")
-    for identifiers in metrics.values() if isinstance(metrics, Mapping) else metrics or ():
-        for identifier in as_list(identifiers):
-            _metrics.get(identifier, (0,), (None, 2))
+def _each(value: Any, get: Callable[[Any], Any]) -> Any:
+    """Return what `get` makes of a value, or of each in a list, or of each output's in a dictionary; of None nothing."""
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {name: _each(one, get) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each(one, get) for one in value]
+    return None if value is None else get(value)
+
+
+def _metric(identifier: Any) -> Any:
+    """Return a metric, but a name as it is: which accuracy is meant depends on the first targets."""
+    metric = _metrics.get(identifier, (0,), (None, 2))
+    return identifier if isinstance(identifier, str) else metric
 
 
 def _results(logs: Logs, return_dict: bool) -> Any:

@@ -109,3 +109,13 @@ def _digest(arrays: Mapping[str, np.ndarray], config: str) -> str:
         digest.update(array.data)
     digest.update(config.encode())
     return digest.hexdigest()
+
+
+def under(folder: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return arrays with "folder/" before their names."""
+    return {f"{folder}/{name}": array for name, array in arrays.items()}
+
+
+def below(folder: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arrays whose names begin with "folder/", without that."""
+    return {name.removeprefix(f"{folder}/"): array for name, array in arrays.items() if name.startswith(f"{folder}/")}

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry
-from fastcnn.graph import Graph, Node, Shape, Tensor, one_or_list
+from fastcnn.graph import Graph, Node, Shape, Tensor, keyed_layers, one_or_list
+from fastcnn.io.model_file import below
 from fastcnn.layers.base import Layer
-from fastcnn.models.naming import below, keyed_layers
 from fastcnn.models.saving import Saving, layer_from, model_class
 from fastcnn.network import Network
 from fastcnn.random import Draws
@@ -242,9 +242,9 @@ class Model(Saving):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
-        """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
-        made = {key: layer_from(entry, custom_objects) for key, entry in config["layers"].items()}
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the model that `get_config` described, with new weights."""
+        made = {key: layer_from(entry) for key, entry in config["layers"].items()}
         nodes: list[Node] = []
         for key, sources in config["calls"]:
             tensors = [nodes[node].outputs[output] for node, output in sources]

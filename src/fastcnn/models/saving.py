@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from fastcnn import _registry, _room, _validate, layers, optimizers, random
 from fastcnn.callbacks import CallbackList
 from fastcnn.flat_weights import FlatWeights
 from fastcnn.io import model_file
+from fastcnn.io.model_file import below, under
 from fastcnn.layers.base import Layer
-from fastcnn.models.naming import below, under
 from fastcnn.training import Checkpoint, Trainer
 
 __all__ = ["load_model"]
@@ -28,24 +28,17 @@ _MOST_CALLS = 100_000
 _TOLD = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 
 _LAYERS = _registry.table(*(cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Layer)))
-_MODELS: dict[str, Any] = {}
 
 
 def model_class(cls: Any) -> Any:
     """Make a class of models known to files."""
-    _MODELS[cls.__name__] = cls
+    _LAYERS[_registry.snake_case(cls.__name__)] = cls
     return cls
 
 
-def layer_from(entry: Any, custom_objects: Mapping[str, type] | None) -> Layer:
+def layer_from(entry: Any) -> Layer:
     """Return the layer or the model that `serialize` described."""
-    if isinstance(entry, Mapping) and entry.get("class_name") in _MODELS:
-        model: Layer = _MODELS[entry["class_name"]].from_config(entry["config"], custom_objects)
-        return model
-    classes = custom_objects or {}
-    if isinstance(entry, Mapping) and isinstance(entry.get("config"), Mapping):  # initializers and the like of one's own
-        entry = {**entry, "config": {name: _with_own(value, classes) for name, value in entry["config"].items()}}
-    return _registry.resolve(entry, _LAYERS | {_registry.snake_case(name): cls for name, cls in classes.items()}, "layer", Layer)
+    return _registry.resolve(entry, _LAYERS, "layer", Layer)
 
 
 class Saving(Trainer):
@@ -110,21 +103,18 @@ class Saving(Trainer):
 
     def _own_weights(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the weights among the arrays of a file, if they are, in name, shape and dtype, those of this model."""
-        named, wanted = below("weights", arrays), self.weights
-        if named.keys() != wanted.keys():
-            raise ValueError(f"it has the weights {list(named)}, not {list(wanted)}")
-        for name, weight in wanted.items():
-            if named[name].dtype != weight.dtype:
-                raise ValueError(f"{name} must be {weight.dtype}, got {named[name].dtype}")
-            _validate.same_shape(named[name].shape, weight.shape, name, "the shape")
-        return named
+        named = below("weights", arrays)
+        for name, array in named.items():
+            if array.dtype != np.float32:
+                raise ValueError(f"{name} must be float32, got {array.dtype}")
+        return self.check_weights(named)
 
     def _read_checkpoint(self, path: str | os.PathLike[str]) -> Checkpoint:
         arrays, config = model_file.read(path)
-        with model_file.refusing(path, "a checkpoint of a training of this model"):
+        with model_file.refusing(path, "a checkpoint of a training of this model"), _registry.knowing(self._own_classes()):
             training, state = (config or {})["training"], below("training", arrays)
             epoch, step = (_validate.integer(number, "position", 0) for number in training["position"])
-            optimizer, epochs = self._progress(training, state, self._own_classes())
+            optimizer, epochs = self._progress(training, state)
             seed = _validate.integer(training["seed"], "seed", 0, 2**64 - 1)
             weights = self._own_weights(arrays)
             metrics = self._prepare().all_metrics() if step else {}
@@ -169,16 +159,13 @@ class Saving(Trainer):
             config["metric_states"] = _packed(states, "metrics", arrays)
         return config, arrays
 
-    def _restore_training_state(
-        self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]
-    ) -> None:
+    def _restore_training_state(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Take up what `_training_state` gave, but for a position in `fit`."""
-        told = {name: _with_own(config[name], custom_objects) for name in _TOLD}
-        self.compile(**told)
+        self.compile(**{name: config[name] for name in _TOLD})
         if config["trained"] is not None:  # what is trainable may have changed since
             self._flat = FlatWeights(self._whole_layers(config["trained"]))
         self._prepare()
-        self.optimizer, self._epochs = self._progress(config, arrays, custom_objects)
+        self.optimizer, self._epochs = self._progress(config, arrays)
 
     def _whole_layers(self, paths: Sequence[str]) -> list[tuple[Layer, str]]:
         """Return the slots of these weights, which must be, layer by layer, all that training changes."""
@@ -188,11 +175,9 @@ class Saving(Trainer):
             raise ValueError("what is trained must be all weights of a layer, in order, and each of them once")
         return found
 
-    def _progress(
-        self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], custom_objects: Mapping[str, type]
-    ) -> tuple[optimizers.Optimizer, int]:
+    def _progress(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[optimizers.Optimizer, int]:
         """Return the optimizer as it was, and how many epochs had begun; nothing of the model changes."""
-        optimizer = optimizers.get(_with_own(config["optimizer"], custom_objects))
+        optimizer = optimizers.get(config["optimizer"])
         iterations = _validate.integer(config["iterations"], "iterations", 0, 2**63 - 1)
         epochs = _validate.integer(config["epochs"], "epochs", 0)
         slots = below("slots", arrays)
@@ -207,9 +192,10 @@ class Saving(Trainer):
         optimizer.iterations = iterations
         return optimizer, epochs
 
-    def _own_classes(self) -> dict[str, type]:
-        """Return the classes of all that the model consists of, and that it is trained by, by name."""
-        return _classes([self, self.optimizer, self.loss, self._metric_identifiers, self._weighted_identifiers])
+    def _own_classes(self) -> list[tuple[str, type]]:
+        """Return one's own classes among those of all that the model consists of, and that it is trained by, with their names."""
+        parts = _parts([self, self.optimizer, self.loss, self._metric_identifiers, self._weighted_identifiers])
+        return [(cls.__name__, cls) for cls in {type(part): None for part in parts} if not cls.__module__.startswith("fastcnn.")]
 
     def __reduce__(self) -> Any:
         """Return how a copy is made: from the structure and the weights, so that the depth of a network is no matter."""
@@ -218,36 +204,26 @@ class Saving(Trainer):
         return _rebuilt, (type(self), self.get_config(), self._own_classes(), self.class_names, weights, *training)
 
 
-def _rebuilt(cls: Any, config: Any, classes: Mapping[str, type], class_names: list[str], weights: Any, training: Any, state: Any) -> Saving:
+def _rebuilt(cls: Any, config: Any, classes: Any, class_names: list[str], weights: Any, training: Any, state: Any) -> Saving:
     """Return a copy of a model; see `Saving.__reduce__`."""
-    model: Saving = cls.from_config(config, classes)
-    model.class_names = list(class_names)
-    if weights is not None:
-        model.set_weights(weights)
-    if training is not None:
-        model._restore_training_state(training, state, classes)
+    with _registry.knowing(classes):
+        model: Saving = cls.from_config(config)
+        model.class_names = list(class_names)
+        if weights is not None:
+            model.set_weights(weights)
+        if training is not None:
+            model._restore_training_state(training, state)
     return model
 
 
-def _classes(value: Any) -> dict[str, type]:
-    """Return the classes of the configurable objects in `value`, of all that they hold, and of the layers of models."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return {name: cls for each in value for name, cls in _classes(each).items()}
-    if not isinstance(value, _registry.Configurable):
-        return {}
-    parts = value.graph.layers if isinstance(value, Layer) and value.graph is not None else list(value.parts())
-    return {type(value).__name__: type(value)} | _classes(parts)
-
-
-def _with_own(value: Any, custom_objects: Mapping[str, Any]) -> Any:
-    """Return `value` with the objects, of one's own classes, that dictionaries in it describe."""
-    if isinstance(value, Mapping):
-        if value.get("class_name") in custom_objects:
-            return custom_objects[value["class_name"]].from_config(_with_own(value["config"], custom_objects))
-        return {key: _with_own(entry, custom_objects) for key, entry in value.items()}
-    return [_with_own(entry, custom_objects) for entry in value] if isinstance(value, list) else value
+def _parts(value: Any) -> Iterator[_registry.Configurable]:
+    """Yield the configurable objects in `value`, and all that they hold, the layers of models among it."""
+    if isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _parts(each)
+    elif isinstance(value, _registry.Configurable):
+        yield value
+        yield from _parts(value.graph.layers if isinstance(value, Layer) and value.graph is not None else list(value.parts()))
 
 
 def _packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
@@ -320,11 +296,11 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
     True
     """
     arrays, config = model_file.read(path)
-    with model_file.refusing(path, "a fastcnn model"):
+    with model_file.refusing(path, "a fastcnn model"), _registry.knowing((custom_objects or {}).items()):
         if config is None or config.get("format") != _FORMAT:
             raise ValueError(f"its configuration is not of format {_FORMAT}")
         with _room.room_for(sum(array.size for array in below("weights", arrays).values())):
-            model = layer_from(config["model"], custom_objects)
+            model = layer_from(config["model"])
         if not isinstance(model, Saving):
             raise ValueError(f"it holds a layer, {model.name!r}")
         if (calls := _calls(model, {})) > _MOST_CALLS:
@@ -334,5 +310,5 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
         if model.class_names and model.output_shape != (None, len(model.class_names)):
             raise ValueError(f"it names {len(model.class_names)} classes, but its output is {model.output_shape}")
         if compile and config["training"] is not None:
-            model._restore_training_state(config["training"], below("training", arrays), custom_objects or {})
+            model._restore_training_state(config["training"], below("training", arrays))
     return model

@@ -8,11 +8,10 @@ from typing import Any, Self
 import numpy as np
 
 from fastcnn import _registry, _validate
-from fastcnn.graph import Graph, Shape, Tensor
+from fastcnn.graph import Graph, Shape, Tensor, keyed_layers
 from fastcnn.layers.base import Layer, batch_shape
 from fastcnn.layers.input import Input, InputLayer
 from fastcnn.models.model import Model
-from fastcnn.models.naming import keyed_layers
 from fastcnn.models.saving import Saving, layer_from, model_class
 
 __all__ = ["Sequential"]
@@ -61,8 +60,7 @@ class Sequential(Model):
     def __init__(self, layers: Iterable[Layer | Tensor] | None = None, name: str | None = None, trainable: bool = True) -> None:
         Saving.__init__(self, name=name, trainable=trainable)
         self._keyed: dict[str, Layer] = {}
-        for layer in layers or ():
-            self.add(layer)
+        self._extend(layers or ())
 
     @staticmethod
     def _listed(graph: Graph) -> list[Layer]:
@@ -76,25 +74,40 @@ class Sequential(Model):
         ValueError
             For a name that is taken, an `Input` that is not first, or a layer that does not fit the output so far.
         """
-        layer = layer.node.layer if isinstance(layer, Tensor) else layer
-        _validate.instance(layer, Layer, "layers", "objects of fastcnn.layers")
-        if isinstance(layer, InputLayer):
-            if self._keyed or self.graph is not None:
-                raise ValueError("Input must be the first entry of a Sequential model")
-            self._begin(layer.output)
-            return
-        present = self.layers
-        if layer in present:
-            raise ValueError(f"layers must each be there once, but {layer.name!r} was added already")
-        if layer.name_is_given and layer.name in self._keyed:
-            raise ValueError(f"name must be unique in a model, got a second layer {layer.name!r}")
-        keyed = keyed_layers([*present, layer])
-        if self.graph is None and not present and (shape := _declared_shape(layer)) is not None:
-            self._begin(Input(shape[1:]))
-        if self.graph is not None:
-            self._set_graph(self.graph.inputs, [layer(self.graph.outputs[0])])
-        else:
+        self._extend([layer])
+
+    def _extend(self, entries: Iterable[Layer | Tensor]) -> None:
+        """Add layers at the end: all of them or, on an error, none."""
+        graph, present = self.graph, self.layers
+        begin = None if graph is None else graph.inputs[0]
+        listed = dict.fromkeys(present)
+        for entry in entries:
+            layer = entry.node.layer if isinstance(entry, Tensor) else entry
+            _validate.instance(layer, Layer, "layers", "objects of fastcnn.layers")
+            if isinstance(layer, InputLayer):
+                if listed or begin is not None:
+                    raise ValueError("Input must be the first entry of a Sequential model")
+                begin = layer.output
+            elif layer in listed:
+                raise ValueError(f"layers must each be there once, but {layer.name!r} was added already")
+            elif layer.name_is_given and layer.name in self._keyed:  # whose names stay as they are
+                raise ValueError(f"name must be unique in a model, got a second layer {layer.name!r}")
+            else:
+                listed[layer] = None
+        layers = list(listed)
+        keyed = keyed_layers(layers)
+        if begin is None and not present and layers and (shape := _declared_shape(layers[0])) is not None:
+            begin = Input(shape[1:])
+        if begin is None:
             self._keyed = keyed
+        else:
+            self._connect_all(begin, begin if graph is None else graph.outputs[0], layers[len(present) :])
+
+    def _connect_all(self, begin: Tensor, tensor: Tensor, layers: Sequence[Layer]) -> None:
+        """Make the graph that begins with `begin`: to `tensor`, and from there through the layers."""
+        for layer in layers:
+            tensor = layer(tensor)
+        self._set_graph([begin], [tensor])
 
     def pop(self) -> Layer:
         """Take the last layer away and return it."""
@@ -108,23 +121,17 @@ class Sequential(Model):
             self._keyed = keyed_layers(present[:-1])
         return last
 
-    def _begin(self, tensor: Tensor) -> None:
-        self._set_graph([tensor], [tensor])
-
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the weights for inputs of `input_shape`, which begins with the batch: (None, 28, 28, 1)."""
         if self.graph is not None:
             super().build(input_shape)
             return
         shape = batch_shape(tuple(input_shape)[1:], "input_shape")
-        present = self.layers
         sizes: Any = shape
-        for layer in present:
+        for layer in self.layers:
             sizes = layer.compute_output_shape(sizes)
-        tensor = begin = Input(shape[1:])
-        for layer in present:
-            tensor = layer(tensor)
-        self._set_graph([begin], [tensor])
+        begin = Input(shape[1:])
+        self._connect_all(begin, begin, self.layers)
 
     def _build_for(self, x: np.ndarray) -> None:
         if not self._keyed:
@@ -143,9 +150,9 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
-        """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
-        model = cls([layer_from(entry, custom_objects) for entry in config["layers"]], config["name"])
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the model that `get_config` described, with new weights."""
+        model = cls([layer_from(entry) for entry in config["layers"]], config["name"])
         if config["input_shape"] is not None:
             model.build((None, *config["input_shape"]))
         model._trainable = bool(config["trainable"])  # its layers have their own
