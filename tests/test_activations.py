@@ -8,8 +8,7 @@ from kernels import EDGES, by_name, on_both_dtypes, signed
 
 import fastcnn
 from fastcnn import _core, layers, models
-from fastcnn.layers import activations
-from fastcnn.ops import normalize
+from fastcnn.ops import activations, normalize
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 

@@ -101,8 +101,7 @@ class FastCNN(_Model):
         self._session = fastcnn.InferenceSession(self._model, BATCH)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        y: np.ndarray = self._session.run(x)
-        return y
+        return self._session.run(x)
 
 
 def tensorflow(threads: int) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast, dataclass_transform
+
+from fastcnn._settings import Checked, Setting
 
 T = TypeVar("T", bound="Configurable")
 
@@ -31,11 +34,27 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+@dataclass_transform(eq_default=False)
 class Configurable:
-    """An object whose constructor arguments are kept as attributes of the same names."""
+    """An object whose constructor arguments are kept as attributes of the same names.
+
+    A class that declares some, as `Setting`, or joins classes that do has a constructor made of all of them; ``kw_only=True`` beside the
+    bases lets its own be given by name alone.
+    """
 
     #: Constructor arguments that are no part of the configuration.
-    _not_configured: frozenset[str] = frozenset()
+    _not_configured: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, kw_only: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        settings = {name: value for name, value in vars(cls).items() if isinstance(value, Setting)}
+        if settings or sum(map(dataclasses.is_dataclass, cls.__bases__)) > 1:
+            dataclasses.dataclass(cls, eq=False, repr=False, kw_only=kw_only)
+            for name, setting in settings.items():
+                setattr(cls, name, Checked(setting, name))
+
+    def __post_init__(self) -> None:
+        """Check what no argument shows by itself, and set what follows from all of them."""
 
     def _arguments(self) -> dict[str, Any]:
         """Return what the constructor was given, by name; objects as they are."""
@@ -105,16 +124,3 @@ def resolve(value: Any, classes: Mapping[str, type[T]], kind: str, base: type[T]
     if snake_case(name) not in known:
         raise ValueError(f"{kind} must be one of {', '.join(map(repr, known))}, got {name!r}")
     return known[snake_case(name)].from_config(value["config"])
-
-
-def real(value: Any, name: str, minimum: float, maximum: float) -> float:
-    """Return `value` as a ``float`` in [minimum, maximum]."""
-    try:
-        number = float(value) if not isinstance(value, (str, bytes, bool)) else None
-    except (TypeError, ValueError):
-        number = None
-    if number is None:
-        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    if not minimum <= number <= maximum:
-        raise ValueError(f"{name} must be between {minimum:g} and {maximum:g}, got {number:g}")
-    return number

@@ -47,6 +47,19 @@ def integer(value: Any, name: str, minimum: int, maximum: int = MAX_PARAMETER) -
     return number
 
 
+def real(value: Any, name: str, minimum: float, maximum: float) -> float:
+    """Return `value` as a ``float`` in [minimum, maximum]."""
+    try:
+        number = float(value) if not isinstance(value, (str, bytes, bool)) else None
+    except (TypeError, ValueError):
+        number = None
+    if number is None:
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    if not minimum <= number <= maximum:
+        raise ValueError(f"{name} must be between {minimum:g} and {maximum:g}, got {number:g}")
+    return number
+
+
 def boolean(value: Any, name: str) -> bool:
     """Return `value` as a ``bool``; only bools are bools."""
     if not isinstance(value, (bool, np.bool_)):
@@ -87,8 +100,7 @@ def pair(value: Any, name: str, minimum: int) -> tuple[int, int]:
 def padding(value: Any, name: str = "padding") -> CanonicalPadding:
     """Return `value` as "valid", "same" or ((top, bottom), (left, right))."""
     if isinstance(value, str):
-        rule: Literal["valid", "same"] = choice(value, name, ("valid", "same"))
-        return rule
+        return choice(value, name, ("valid", "same"))
     if not _is_sequence(value):
         pixels = integer(value, name, 0)
         return (pixels, pixels), (pixels, pixels)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcnn import _validate
-from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.layers.pooling import AveragePooling2D, MaxPooling2D
 from fastcnn.models import Model
@@ -44,9 +43,6 @@ class ScoreGradient(NamedTuple):
 
 class _Tap(Layer):
     """A layer that changes nothing, and keeps what passes through it in both directions."""
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, None]:
         self.values = x
@@ -101,8 +97,8 @@ def score_gradient(model: Model, x: Any, class_id: Any = None, *, layer: Layer |
     if len(network.outputs) != 1 or len(model.outputs[0].shape) != 2:
         raise ValueError(f"model must have one output (None, classes), got {model.output_shape}")
     place = None if layer is None else _place(network, layer_of(model, layer))
-    if network.final_activation(0) in _PROBABILITIES:  # a tap between the two would hide it
-        network = network.without_final_activation(0)
+    bare, activation = network.without_final_activation(0)
+    network = bare if activation.name in _PROBABILITIES else network  # a tap between the two would hide it
     tap = _Tap()
     tapped = _tapped(network, place, tap)
     outputs, caches = tapped.forward([inputs])
@@ -186,8 +182,7 @@ def saliency(model: Model, x: Any, class_id: Any = None) -> np.ndarray:
     """
     found = score_gradient(model, x, class_id)
     _check_images(found.values, "x")
-    result: np.ndarray = np.abs(found.gradient).max(axis=-1)
-    return result
+    return np.abs(found.gradient).max(axis=-1)
 
 
 def grad_cam(model: Model, x: Any, layer: Layer | str | int | None = None, class_id: Any = None) -> np.ndarray:
@@ -226,8 +221,7 @@ def grad_cam(model: Model, x: Any, layer: Layer | str | int | None = None, class
     found = score_gradient(model, x, class_id, layer=last_images(model) if layer is None else layer)
     _check_images(found.values, "the output of layer")
     weights = found.gradient.mean(axis=(1, 2), keepdims=True)
-    result: np.ndarray = np.maximum((weights * found.values).sum(axis=-1), 0)
-    return result
+    return np.maximum((weights * found.values).sum(axis=-1), 0)
 
 
 def last_images(model: Model) -> Layer:
@@ -265,8 +259,7 @@ def layer_of(model: Model, layer: Any) -> Layer:
         layer = model.get_layer(index=_validate.integer(layer, "layer", -(2**31)))
     while layer.graph is not None:
         layer = layer.graph.outputs[0].node.layer
-    found: Layer = layer
-    return found
+    return layer
 
 
 def _place(network: Network, layer: Layer) -> int:
@@ -293,8 +286,7 @@ def _tapped(network: Network, place: int | None, tap: Layer) -> Network:
 def _classes(class_id: Any, scores: np.ndarray) -> np.ndarray:
     """Return the class of each row of scores: those of `class_id`, or those with the highest scores."""
     if class_id is None:
-        highest: np.ndarray = scores.argmax(axis=-1)
-        return highest
+        return scores.argmax(axis=-1)
     count = scores.shape[-1]
     if np.ndim(class_id) == 0:
         return np.full(len(scores), _validate.integer(class_id, "class_id", 0, count - 1))

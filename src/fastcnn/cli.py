@@ -248,8 +248,7 @@ def _info(arguments: argparse.Namespace) -> None:
 def _bench(arguments: argparse.Namespace) -> int:
     from fastcnn import bench
 
-    status: int = bench.main(arguments.others)
-    return status
+    return bench.main(arguments.others)
 
 
 # --- Their parts ---------------------------------------------------------------------------------------------------------
@@ -307,8 +306,7 @@ def _load_model(path: str) -> Model:
     from fastcnn import models
 
     try:
-        model: Model = models.load_model(path, compile=False)
-        return model
+        return models.load_model(path, compile=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no model {path!r}; `fastcnn train` makes one") from None
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate, losses
+from fastcnn import _validate, losses
 from fastcnn import metrics as _metrics
 from fastcnn.graph import Graph, entry_sizes
 from fastcnn.metrics.base import BatchMean
@@ -43,7 +43,7 @@ class Compiled:
         self.losses = [None if each is None else losses.get(each) for each in chosen]
         shares = _validate.by_name(loss_weights, self.names, "loss_weights") if loss_weights is not None else [1.0] * len(self.names)
         self.objective = Objective(
-            graph, self.losses, [1.0 if share is None else _registry.real(share, "loss_weights", -np.inf, np.inf) for share in shares]
+            graph, self.losses, [1.0 if share is None else _validate.real(share, "loss_weights", -np.inf, np.inf) for share in shares]
         )
         self._identifiers = [self._by_output(metrics, "metrics"), self._by_output(weighted_metrics, "weighted_metrics")]
         self._loss = BatchMean("loss")
@@ -161,6 +161,6 @@ def check_weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, fl
         raise TypeError(f"class_weight must be a dictionary, for a model with one output, got {class_weight!r}")
     one_hot = labels.ndim > 1 and labels.shape[-1] > 1
     classes = (labels.argmax(axis=-1) if one_hot else np.rint(labels)).reshape(count)
-    factors = {int(label): _registry.real(weight, "class_weight", 0, np.inf) for label, weight in class_weight.items()}
+    factors = {int(label): _validate.real(weight, "class_weight", 0, np.inf) for label, weight in class_weight.items()}
     found = np.array([factors.get(int(label), 1.0) for label in classes], np.float32)  # as in Keras, others count as 1
     return weights * found.reshape(-1, *([1] * (weights.ndim - 1)))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry, _validate, random
+from fastcnn._settings import Choice, OptionalInteger, Real, choice, integer, optional, real
 
 __all__ = [
     "Constant",
@@ -113,19 +114,20 @@ class Constant(Initializer):
     array([0.5, 0.5], dtype=float32)
     """
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = _registry.real(value, "value", -math.inf, math.inf)
+    value: Real = real(-math.inf, math.inf, 0.0)
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         """Return a new float32 array of that number."""
         return np.full(shape, self.value, np.float32)
 
 
+_SEED: OptionalInteger = optional(integer(0, maximum=2**64 - 1))
+
+
 class _Random(Initializer):
     """Draws from the next stream of `fastcnn.random` in each call or, with a seed of its own, the same values each time."""
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.seed = None if seed is None else _validate.integer(seed, "seed", 0, 2**64 - 1)
+    seed = _SEED  # a subclass declares it in its place, as the last argument
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         """Return a new float32 array."""
@@ -161,10 +163,13 @@ class RandomUniform(_Random):
     True
     """
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
-        super().__init__(seed)
-        self.minval = _registry.real(minval, "minval", -math.inf, math.inf)
-        self.maxval = _registry.real(maxval, "maxval", self.minval, math.inf)
+    minval: Real = real(-math.inf, math.inf, -0.05)
+    maxval: Real = real(-math.inf, math.inf, 0.05)
+    seed: OptionalInteger = _SEED
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _validate.real(self.maxval, "maxval", self.minval, math.inf)
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return rng.uniform(self.minval, self.maxval, shape)
@@ -196,10 +201,9 @@ class RandomNormal(_Random):
     (2, 3)
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
-        super().__init__(seed)
-        self.mean = _registry.real(mean, "mean", -math.inf, math.inf)
-        self.stddev = _registry.real(stddev, "stddev", 0, math.inf)
+    mean: Real = real(-math.inf, math.inf, 0.0)
+    stddev: Real = real(0, math.inf, 0.05)
+    seed: OptionalInteger = _SEED
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return rng.normal(self.mean, self.stddev, shape)
@@ -264,11 +268,10 @@ class VarianceScaling(_Random):
     True
     """
 
-    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: int | None = None) -> None:
-        super().__init__(seed)
-        self.scale = _registry.real(scale, "scale", 0, math.inf)
-        self.mode = _validate.choice(mode, "mode", ("fan_in", "fan_out", "fan_avg"))
-        self.distribution = _validate.choice(distribution, "distribution", ("truncated_normal", "untruncated_normal", "uniform"))
+    scale: Real = real(0, math.inf, 1.0)
+    mode: Choice = choice("fan_in", "fan_out", "fan_avg")
+    distribution: Choice = choice("truncated_normal", "untruncated_normal", "uniform")
+    seed: OptionalInteger = _SEED
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         fan_in, fan_out = _fans(shape)
@@ -303,7 +306,7 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
 class _Scaling(VarianceScaling):
     """Variance scaling under a name of its own, with these arguments."""
 
-    _scaling: tuple[float, str, str] = (1.0, "fan_in", "truncated_normal")
+    _scaling = (1.0, "fan_in", "truncated_normal")
     _not_configured = frozenset({"scale", "mode", "distribution"})
 
     def __init__(self, seed: int | None = None) -> None:

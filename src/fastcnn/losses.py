@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _targets, _validate
+from fastcnn._settings import Flag, Real, flag, real
 from fastcnn.ops.dense import softmax_cross_entropies
 from fastcnn.ops.normalize import working
 
@@ -101,9 +102,7 @@ class _Crossentropy(Loss):
     """
 
     _activation = "softmax"
-
-    def __init__(self, from_logits: bool = False) -> None:
-        self.from_logits = _validate.boolean(from_logits, "from_logits")
+    from_logits: Flag = flag(False)
 
     def fused_with(self, activation: str) -> Loss | None:
         """Return this loss of the logits, if `activation` makes probabilities of them."""
@@ -115,9 +114,7 @@ class _Crossentropy(Loss):
 class _Smoothed(_Crossentropy):
     """A cross-entropy with targets that may be moved towards what is said by none of them."""
 
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        super().__init__(from_logits)
-        self.label_smoothing = _registry.real(label_smoothing, "label_smoothing", 0, 1)
+    label_smoothing: Real = real(0, 1, 0.0)
 
     def _smooth(self, targets: np.ndarray, towards: float) -> np.ndarray:
         share = self.label_smoothing
@@ -362,8 +359,7 @@ class Huber(Loss):
     1.5
     """
 
-    def __init__(self, delta: float = 1.0) -> None:
-        self.delta = _registry.real(delta, "delta", 0, math.inf)
+    delta: Real = real(0, math.inf, 1.0)
 
     def losses_and_slopes(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses, and their derivatives."""

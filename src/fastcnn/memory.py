@@ -15,7 +15,7 @@ from fastcnn.graph import entry_sizes
 from fastcnn.layers.base import Layer
 from fastcnn.network import Step, WatchedOperation
 from fastcnn.ops import _images
-from fastcnn.ops._images import SMALL_BYTES
+from fastcnn.ops.kept_blocks import KeptBlocks
 from fastcnn.random import Draws
 
 if TYPE_CHECKING:
@@ -77,33 +77,6 @@ class _Ledger:
         self.events.append((number, None))
 
 
-class _Buffers:
-    """Memory for results as csrc/buffers.c hands it out: what is given back is kept, and taken again by what fits."""
-
-    _KEPT_BYTES, _KEPT_BLOCKS = 256 << 20, 64
-
-    def __init__(self) -> None:
-        self._kept: list[int] = []
-        self._used: dict[int, int] = {}
-        self.peak = 0
-
-    def take(self, number: int, size: int) -> None:
-        """Find memory for array `number`."""
-        fitting = [block for block in self._kept if size <= block <= size + size // 4] if size >= SMALL_BYTES else []
-        if fitting:
-            self._kept.remove(min(fitting))
-        self._used[number] = min(fitting, default=size)
-        self.peak = max(self.peak, sum(self._used.values()) + sum(self._kept))
-
-    def give(self, number: int) -> None:
-        """Take back the memory of array `number`."""
-        block = self._used.pop(number)
-        if SMALL_BYTES <= block <= self._KEPT_BYTES // 2:
-            while self._kept and (len(self._kept) == self._KEPT_BLOCKS or sum(self._kept) + block > self._KEPT_BYTES):
-                self._kept.pop(0)
-            self._kept.append(block)
-
-
 def _arrays(found: Any) -> Iterator[np.ndarray]:
     if isinstance(found, np.ndarray):
         yield found
@@ -157,7 +130,7 @@ def memory_plan(compiled: Compiled, flat: FlatWeights, optimizer: Optimizer, bat
     before = flat.gradients.copy()
     one, two = (_events(compiled, flat, size) for size in (1, 2))
     np.copyto(flat.gradients, before)
-    buffers = _Buffers()
+    buffers = KeptBlocks()
     for _ in range(2):  # the second step meets what the first has left
         for (number, size), (_, double) in zip(one, two, strict=True):
             if size is None or double is None:

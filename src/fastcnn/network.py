@@ -13,7 +13,8 @@ from fastcnn.graph import Graph, Shape, Tensor
 from fastcnn.layers import fused
 from fastcnn.layers.activated import ActivatedLayer
 from fastcnn.layers.base import Gradients, Layer
-from fastcnn.layers.input import InputLayer
+from fastcnn.layers.core import InputLayer
+from fastcnn.ops.activations import LINEAR, ActivationFunction
 from fastcnn.ops.steps import KernelStep
 from fastcnn.random import Draws
 
@@ -158,44 +159,37 @@ class Network:
         between = (number,) if count else self.inputs
         return Network(self.steps[:count], self.inputs, between), Network(self.steps[count:], between, self.outputs)
 
-    def final_activation(self, position: int) -> str:
-        """Return the name of the activation that alone an output, the one at `position`, comes from; "linear" where there is none."""
-        operation = self._maker(position)
-        return operation.activation if isinstance(operation, ActivatedLayer) and operation.is_standard else "linear"
-
-    def without_final_activation(self, position: int) -> Network:
-        """Return the network, with the same weights, but for the activation of the output at `position`."""
-        operation, number = self._maker(position), self.outputs[position]
-        assert isinstance(operation, ActivatedLayer)
-        bare = operation.without_activation()
-        steps = [step._replace(operation=bare) if step.output == number else step for step in self.steps]
-        return Network(steps, self.inputs, self.outputs)
-
-    def _maker(self, position: int) -> Layer | None:
-        """Return what makes the output at `position`, if it is for nothing else."""
+    def without_final_activation(self, position: int) -> tuple[Network, ActivationFunction]:
+        """Return the network, with the same weights, but for the activation that alone the output at `position` comes from; and that."""
         number = self.outputs[position]
-        return next((step.operation for step in self.steps if step.output == number and self.uses()[number] == 1), None)
+        last = next((step for step in self.steps if step.output == number and self.uses()[number] == 1), None)
+        if last is None or not isinstance(last.operation, ActivatedLayer) or not last.operation.is_standard:
+            return self, LINEAR
+        bare = last._replace(operation=last.operation.without_activation())
+        return Network([bare if step is last else step for step in self.steps], self.inputs, self.outputs), last.operation.function
 
     def infer(self, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs for the inputs `xs` in inference."""
-        values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
-        for step, done in zip(self.steps, self.done, strict=True):
-            values[step.output] = step.operation.infer(step.x_of(values))
-            for number in done:
-                del values[number]
-        return [values[number] for number in self.outputs]
+        return self._run(xs, lambda step, x: step.operation.infer(x))
 
     def forward(self, xs: Sequence[np.ndarray], training: Draws | None = None) -> tuple[list[np.ndarray], list[Any]]:
         """Return the outputs for the inputs `xs`, and what `backward` needs to know."""
-        values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
         caches = []
-        for step, done in zip(self.steps, self.done, strict=True):
-            draws = None if training is None else training.at(step.output)
-            values[step.output], cache = step.operation.forward(step.x_of(values), draws)
+
+        def forward(step: Step, x: Any) -> np.ndarray:
+            y, cache = step.operation.forward(x, None if training is None else training.at(step.output))
             caches.append(cache)
+            return y
+
+        return self._run(xs, forward), caches
+
+    def _run(self, xs: Sequence[np.ndarray], compute: Callable[[Step, Any], np.ndarray]) -> list[np.ndarray]:
+        values: dict[int, np.ndarray] = dict(zip(self.inputs, xs, strict=True))
+        for step, done in zip(self.steps, self.done, strict=True):
+            values[step.output] = compute(step, step.x_of(values))
             for number in done:
                 del values[number]
-        return [values[number] for number in self.outputs], caches
+        return [values[number] for number in self.outputs]
 
     def observe(self, caches: Sequence[Any]) -> list[tuple[Layer, Any]]:
         """Return what layers are to absorb after the training step that gave `caches`."""

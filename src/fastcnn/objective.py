@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from fastcnn.graph import Graph
-from fastcnn.layers import activations
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.losses import Loss, SparseCategoricalCrossentropy
 from fastcnn.network import Network
+from fastcnn.ops.activations import LINEAR
 from fastcnn.passes import KernelRow, in_passes
 from fastcnn.random import Draws
 
@@ -52,12 +52,11 @@ class Objective:
         self._losses: list[Loss | None] = []
         self._finish: list[Callable[[np.ndarray], np.ndarray]] = []
         for position, loss in enumerate(losses):
-            name = network.final_activation(position)
-            fused = loss.fused_with(name) if loss is not None else None
-            if fused:
-                network = network.without_final_activation(position)
+            bare, activation = network.without_final_activation(position)
+            fused = None if loss is None else loss.fused_with(activation.name)
+            network = bare if fused else network
             self._losses.append(fused or loss)
-            self._finish.append(activations.get(name if fused else None).forward)
+            self._finish.append((activation if fused else LINEAR).forward)
         whole = network.fused()
         #: What may be done to inputs away from the thread that trains, and the rest.
         self.front, self.network = whole.split()

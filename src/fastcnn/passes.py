@@ -26,7 +26,7 @@ def in_passes(network: Network, shapes: Mapping[int, Shape], views: Mapping[Laye
     def kernels_of(step: Step) -> Sequence[KernelStep] | None:
         if any(uses[layer] > 1 for layer in step.layers):  # the gradients of several steps are to be added
             return None
-        kernels = step.operation.training_steps(example(shapes[step.inputs[0]]), step.output)
+        kernels = step.operation.kernel_steps(example(shapes[step.inputs[0]]), step.output)
         return None if kernels is None or any(kernel.kind == "softmax" for kernel in kernels) else kernels
 
     def row_of(steps: Sequence[Step], kernels: Sequence[KernelStep]) -> Layer | None:
@@ -76,6 +76,6 @@ class KernelRow(Layer):
 
 
 def _kernels(step: Step, input_shape: Shape, count: int) -> Sequence[KernelStep]:
-    kernels = step.operation.training_steps(example(input_shape, count), step.output)
+    kernels = step.operation.kernel_steps(example(input_shape, count), step.output)
     assert kernels is not None
     return kernels

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate
+from fastcnn import _validate
 from fastcnn.graph import Graph, one_or_list
 from fastcnn.inference import InferenceSession, check_shape
 from fastcnn.layers.base import Layer
@@ -126,7 +126,7 @@ class Predictor(Layer):
         """
         from fastcnn import profiling
 
-        seconds = _registry.real(seconds, "seconds", 0, math.inf)
+        seconds = _validate.real(seconds, "seconds", 0, math.inf)
         xs = self._check_inputs(x)
         _validate.not_empty(xs[0].shape, "x")
         return profiling.profile(self._built_graph(), [_validate.contiguous(each, np.float32) for each in xs], seconds)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _registry
+from fastcnn._settings import Real, real
 from fastcnn.ops import updates
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "l1", "l1_l2", "l2"]
@@ -43,7 +44,7 @@ class Regularizer(_registry.Configurable):
 
 
 class _Norms(Regularizer):
-    """``l1 * sum(abs(w)) + l2 * sum(w ** 2)``; a subclass says which of the two may be anything but 0."""
+    """``l1 * sum(abs(w)) + l2 * sum(w ** 2)``; a subclass declares which of the two may be anything but 0."""
 
     l1 = l2 = 0.0
 
@@ -87,8 +88,7 @@ class L1(_Norms):
     (2.0, array([ 0.5, -0.5], dtype=float32))
     """
 
-    def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = _factor(l1, "l1")
+    l1: Real = real(0, sys.float_info.max, 0.01)
 
 
 class L2(_Norms):
@@ -115,8 +115,7 @@ class L2(_Norms):
     (5.0, array([ 1., -3.], dtype=float32))
     """
 
-    def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = _factor(l2, "l2")
+    l2: Real = real(0, sys.float_info.max, 0.01)
 
 
 class L1L2(_Norms):
@@ -145,8 +144,8 @@ class L1L2(_Norms):
     7.0
     """
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1, self.l2 = _factor(l1, "l1"), _factor(l2, "l2")
+    l1: Real = real(0, sys.float_info.max, 0.0)
+    l2: Real = real(0, sys.float_info.max, 0.0)
 
 
 l1, l2, l1_l2 = L1, L2, L1L2
@@ -181,7 +180,3 @@ def get(identifier: Any) -> Regularizer | None:
     if identifier == "l1_l2":  # by what Keras's documentation says
         return L1L2(0.01, 0.01)
     return _registry.resolve(identifier, _CLASSES, "regularizer", Regularizer)
-
-
-def _factor(value: Any, name: str) -> float:
-    return _registry.real(value, name, 0, sys.float_info.max)

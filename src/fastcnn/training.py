@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _interrupts, _registry, _validate, losses, optimizers, random
+from fastcnn import _interrupts, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
 from fastcnn._interrupts import PutOff
 from fastcnn.callbacks import Callback, CallbackList, History
@@ -215,7 +215,7 @@ class Trainer(Predictor):
         history = History()
         listeners = CallbackList([*_check_callbacks(callbacks), history])
         sourcing = Sourcing(self._check, self._rank)
-        share = _registry.real(validation_split, "validation_split", 0, 1)
+        share = _validate.real(validation_split, "validation_split", 0, 1)
         held_size = size if validation_batch_size is None else _validate.integer(validation_batch_size, "validation_batch_size", 1)
         held_steps = None if validation_steps is None else _validate.integer(validation_steps, "validation_steps", 1)
         data = (x, y, sample_weight)

@@ -6,28 +6,35 @@ import math
 import os
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from fastcnn import _registry, _validate
+from fastcnn._settings import Choice, Flag, Integer, OptionalReal, Real, Setting, choice, flag, integer, optional, real
 from fastcnn.callbacks.base import Callback, Logs
 from fastcnn.io import model_file
 
 
-class _Monitor(Callback):
+def _monitored(value: Any, name: str) -> Any:
+    _validate.instance(value, str, name, "the name of a loss or a metric")
+    return value
+
+
+_MONITOR: Setting[str, str] = Setting(_monitored, "val_loss")
+_MODE: Choice = choice("auto", "min", "max")
+
+
+class _Monitor(Callback, _registry.Configurable):
     """A callback that watches a loss or a metric, and knows the best so far."""
 
-    _resumed: tuple[str, ...] = ("best",)
+    monitor, mode, min_delta = _MONITOR, _MODE, 0.0  # a subclass declares its arguments in their order, these among them
 
-    def __init__(self, monitor: str, mode: str, min_delta: float, best: float | None = None) -> None:
-        _validate.instance(monitor, str, "monitor", "the name of a loss or a metric")
-        self.monitor = monitor
-        self.mode = _validate.choice(mode, "mode", ("auto", "min", "max"))
-        larger = mode == "max" or (mode == "auto" and any(word in monitor for word in ("acc", "auc", "precision", "recall")))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        larger = self.mode == "max" or (self.mode == "auto" and any(word in self.monitor for word in ("acc", "auc", "precision", "recall")))
         self._sign = -1.0 if larger else 1.0  # what is watched, times this, is to become small
-        self.min_delta = abs(_registry.real(min_delta, "min_delta", -math.inf, math.inf))
-        self._first_best = self._sign * math.inf if best is None else _registry.real(best, "best", -math.inf, math.inf)
-        self.best = self._first_best
+        self.best = self._first_best = self._sign * math.inf
 
     def _current(self, logs: Logs | None) -> float | None:
         """Return what is watched, if it was found out in this epoch."""
@@ -37,7 +44,7 @@ class _Monitor(Callback):
         return logs[self.monitor]
 
     def _is_better(self, value: float, than: float) -> bool:
-        return self._sign * value < self._sign * than - self.min_delta
+        return self._sign * value < self._sign * than - abs(self.min_delta)
 
 
 class EarlyStopping(_Monitor):
@@ -78,23 +85,17 @@ class EarlyStopping(_Monitor):
 
     _resumed = ("best", "wait", "best_epoch", "best_weights")
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: str = "auto",
-        baseline: float | None = None,
-        restore_best_weights: bool = False,
-        start_from_epoch: int = 0,
-    ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.patience = _validate.integer(patience, "patience", 0)
-        self.verbose = verbose
-        self.baseline = None if baseline is None else _registry.real(baseline, "baseline", -math.inf, math.inf)
-        self.restore_best_weights = _validate.boolean(restore_best_weights, "restore_best_weights")
-        self.start_from_epoch = _validate.integer(start_from_epoch, "start_from_epoch", 0)
+    monitor: Setting[str, str] = _MONITOR
+    min_delta: Real = real(-math.inf, math.inf, 0.0)
+    patience: Integer = integer(0, 0)
+    verbose: int = 0
+    mode: Choice = _MODE
+    baseline: OptionalReal = optional(real(-math.inf, math.inf))
+    restore_best_weights: Flag = flag(False)
+    start_from_epoch: Integer = integer(0, 0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -167,23 +168,17 @@ class ReduceLROnPlateau(_Monitor):
 
     _resumed = ("best", "wait", "cooldown_counter")
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        verbose: int = 0,
-        mode: str = "auto",
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.factor = _registry.real(factor, "factor", 0, math.nextafter(1, 0))
-        self.patience = _validate.integer(patience, "patience", 0)
-        self.verbose = verbose
-        self.cooldown = _validate.integer(cooldown, "cooldown", 0)
-        self.min_lr = _registry.real(min_lr, "min_lr", 0, math.inf)
+    monitor: Setting[str, str] = _MONITOR
+    factor: Real = real(0, math.nextafter(1, 0), 0.1)
+    patience: Integer = integer(0, 10)
+    verbose: int = 0
+    mode: Choice = _MODE
+    min_delta: Real = real(-math.inf, math.inf, 1e-4)
+    cooldown: Integer = integer(0, 0)
+    min_lr: Real = real(0, math.inf, 0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -210,6 +205,10 @@ class ReduceLROnPlateau(_Monitor):
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: the learning rate is {self.model.optimizer.learning_rate:g} from now on")
+
+
+def _frequency(value: Any, name: str) -> Any:
+    return value if value == "epoch" else _validate.integer(value, name, 1)
 
 
 class ModelCheckpoint(_Monitor):
@@ -258,23 +257,19 @@ class ModelCheckpoint(_Monitor):
     runs_last = True
     _resumed = ("best", "steps")
 
-    def __init__(
-        self,
-        filepath: str | os.PathLike[str],
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: str = "auto",
-        save_freq: str | int = "epoch",
-        initial_value_threshold: float | None = None,
-    ) -> None:
-        super().__init__(monitor, mode, 0, initial_value_threshold)
-        self.filepath = os.fspath(filepath)
-        self.verbose = verbose
-        self.save_best_only = _validate.boolean(save_best_only, "save_best_only")
-        self.save_weights_only = _validate.boolean(save_weights_only, "save_weights_only")
-        self.save_freq = save_freq if save_freq == "epoch" else _validate.integer(save_freq, "save_freq", 1)
+    filepath: Setting[str | os.PathLike[str], str] = Setting(lambda value, _: os.fspath(value))
+    monitor: Setting[str, str] = _MONITOR
+    verbose: int = 0
+    save_best_only: Flag = flag(False)
+    save_weights_only: Flag = flag(False)
+    mode: Choice = _MODE
+    save_freq: Setting[str | int, str | int] = Setting(_frequency, "epoch")
+    initial_value_threshold: OptionalReal = optional(real(-math.inf, math.inf))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.initial_value_threshold is not None:
+            self.best = self.initial_value_threshold
         self._epoch = self.steps = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -344,7 +339,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate."""
-        rate = _registry.real(self.schedule(epoch, float(self.model.optimizer.learning_rate)), "schedule's result", 0, math.inf)
+        rate = _validate.real(self.schedule(epoch, float(self.model.optimizer.learning_rate)), "schedule's result", 0, math.inf)
         self.model.optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: the learning rate is {rate:g}")

@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _validate, config, images
+from fastcnn import _validate, config, images
 
 #: How many broken files a message names.
 _NAMED = 10
@@ -167,7 +167,7 @@ def image_folder(
     _validate.choice(color_mode, "color_mode", tuple(images.COLOR_MODES))
     _validate.choice(on_error, "on_error", ("refuse", "skip"))
     seed = _validate.integer(seed, "seed", 0)
-    share = None if validation_split is None else _registry.real(validation_split, "validation_split", 0, 1)
+    share = None if validation_split is None else _validate.real(validation_split, "validation_split", 0, 1)
     if share in (0, 1):
         raise ValueError(f"validation_split must be more than 0 and less than 1, got {validation_split!r}; without a split, leave it out")
     images.check_pillow()

@@ -3,7 +3,7 @@
 ``base.py`` says what a layer is; the others hold the layers by family. Arrays are (N, H, W, C).
 """
 
-from fastcnn.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from fastcnn.layers.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from fastcnn.layers.augmentation import (
     RandomBrightness,
     RandomContrast,
@@ -14,15 +14,13 @@ from fastcnn.layers.augmentation import (
     RandomZoom,
 )
 from fastcnn.layers.base import Layer
-from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D
-from fastcnn.layers.core import Activation, Dense, Dropout, Flatten, SpatialDropout2D
-from fastcnn.layers.input import Input, InputLayer
+from fastcnn.layers.conv import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from fastcnn.layers.core import Dense, Dropout, Flatten, Input, InputLayer, SpatialDropout2D
 from fastcnn.layers.merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from fastcnn.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
 from fastcnn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from fastcnn.layers.preprocessing import Normalization, Rescaling
 from fastcnn.layers.reshaping import Cropping2D, Permute, Reshape, UpSampling2D, ZeroPadding2D
-from fastcnn.layers.separable import SeparableConv2D
 
 __all__ = [
     "ELU",

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
-from fastcnn import _validate, initializers, regularizers
+from fastcnn import initializers, regularizers
+from fastcnn._settings import Flag, Setting, flag
 from fastcnn.graph import Shape
-from fastcnn.layers import activations
+from fastcnn.initializers import Initializer
 from fastcnn.layers.base import Gradients, Layer, WeightSpec, example
-from fastcnn.ops import steps
+from fastcnn.ops import activations, steps
 from fastcnn.random import Draws
+from fastcnn.regularizers import Regularizer
 
 #: dx, or None where nobody asked for it, and the gradients of the weights, perhaps with that of a bias that the layer lacks.
 LinearGradients: TypeAlias = tuple[np.ndarray | None, *tuple[np.ndarray, ...]]
+#: The name of an activation.
+Named: TypeAlias = Setting["str | None", str]
+#: A name or an object, kept as the object.
+Initial: TypeAlias = Setting["str | Initializer", Initializer]
+#: The same, where there may be none.
+Penalty: TypeAlias = Setting["str | Regularizer | None", "Regularizer | None"]
+
+
+def initial(default: str) -> Initial:
+    """Declare how a weight begins."""
+    return Setting(lambda value, _: initializers.get(value), default)
+
+
+def penalty() -> Penalty:
+    """Declare what the size of a weight costs: by default, nothing."""
+    return Setting(lambda value, _: regularizers.get(value), None)
+
+
+def activation(default: Any = None) -> Named:
+    """Declare the name of an activation; None is "linear"."""
+    return Setting(lambda value, _: activations.get(value).name, default)
 
 
 class ActivatedLayer(Layer):
@@ -25,16 +48,9 @@ class ActivatedLayer(Layer):
     A subclass gives `linear` and `linear_backward`, and says which activations its kernel applies on the way.
     """
 
-    _fused: frozenset[str] = frozenset()
-
-    def __init__(self, activation: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._function = activations.get(activation)
-
-    @property
-    def activation(self) -> str:
-        """The name of the activation."""
-        return self._function.name
+    _fused: ClassVar[frozenset[str]] = frozenset()
+    #: The activation; a subclass that has another sets it.
+    function = activations.LINEAR
 
     def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
         """Return the output before the activation; after it, where `activation` (one of the fused ones) is given."""
@@ -46,7 +62,7 @@ class ActivatedLayer(Layer):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for `x`, and what `backward` needs to know."""
-        function = self._function
+        function = self.function
         if function.name in self._fused:
             y = self.linear(x, function.name)
             return y, (x, y)
@@ -57,21 +73,16 @@ class ActivatedLayer(Layer):
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of the weights."""
         x, kept = cache
-        dx, *gradients = self.linear_backward(self._function.backward(dy, kept), x, input_grad, out)
+        dx, *gradients = self.linear_backward(self.function.backward(dy, kept), x, input_grad, out)
         return dx, tuple(gradients[: len(self._weights)])
-
-    def infer(self, x: np.ndarray) -> np.ndarray:
-        """Return the output for `x`."""
-        name, function = self._function.name, self._function.forward
-        return self.linear(x, name) if name in self._fused else function(self.linear(x, None))
 
     def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep] | None:
         """Return the kernels that `linear` is, with a ReLU on the way if wanted; see `kernel_steps`."""
         return None
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `infer` is."""
-        name = self._function.name
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that the layer is."""
+        name = self.function.name
         linear = self.linear_steps(x, name in self._fused)
         if linear is None or name in self._fused or name == "linear":
             return linear
@@ -82,20 +93,21 @@ class ActivatedLayer(Layer):
     def without_activation(self) -> Self:
         """Return this layer with its own weights (not copies of them) and no activation."""
         bare = copy.copy(self)
-        bare._function = activations.LINEAR
+        bare.function = activations.LINEAR
         return bare
 
 
-class BiasedLayer(ActivatedLayer):
+class BiasedLayer(ActivatedLayer, kw_only=True):
     """A layer of kernels, which a subclass names, and perhaps a bias for the outputs' last axis."""
 
-    def __init__(
-        self, *, use_bias: bool, bias_initializer: str | initializers.Initializer, bias_regularizer: Any = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.use_bias = _validate.boolean(use_bias, "use_bias")
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
+    activation: Named = activation()
+    use_bias: Flag = flag(True)
+    bias_initializer: Initial = initial("zeros")
+    bias_regularizer: Penalty = penalty()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.function = activations.get(self.activation)
 
     def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return the kernels and the bias."""
@@ -107,15 +119,9 @@ class BiasedLayer(ActivatedLayer):
         """Return the kernels, by name and in order."""
         raise NotImplementedError
 
-    def _spec(self, role: str, *shape: int) -> WeightSpec:
-        """Return a weight of `shape`, with the initializer and the regularizer that are called after its `role`."""
-        return WeightSpec(shape, getattr(self, f"{role}_initializer"), getattr(self, f"{role}_regularizer"))
 
-
-class KernelLayer(BiasedLayer):
+class KernelLayer(BiasedLayer, kw_only=True):
     """A layer of one kernel."""
 
-    def __init__(self, *, kernel_initializer: str | initializers.Initializer, kernel_regularizer: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+    kernel_initializer: Initial = initial("glorot_uniform")
+    kernel_regularizer: Penalty = penalty()

@@ -1,117 +1,269 @@
-"""Activation functions: each with its gradient. Formulas are those of ``keras.activations``."""
+"""Activations as layers of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from fastcnn import _validate, ops
-from fastcnn.ops import normalize
+from fastcnn import _validate
+from fastcnn._settings import REQUIRED, Integer, OptionalReal, Real, Setting, integer, optional, real
+from fastcnn.graph import Shape
+from fastcnn.layers.activated import ActivatedLayer, Initial, LinearGradients, Named, activation, initial
+from fastcnn.layers.base import Gradients, Layer, WeightSpec
+from fastcnn.ops import activations, steps
+from fastcnn.random import Draws
 
 
-class ActivationFunction(NamedTuple):
-    """``forward(z)`` is y; ``backward(dy, y)`` is dz, or ``backward(dy, z)`` with `of_input`: no other array is kept for it."""
+class Elementwise(ActivatedLayer):
+    """An activation as a layer of its own."""
 
-    name: str
-    forward: Callable[[np.ndarray], np.ndarray]
-    backward: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    of_input: bool = False
+    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
+        """Return `x`."""
+        return x
 
+    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep]:
+        """Return nothing to do."""
+        return ()
 
-def _softmax_backward(dy: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return dz along `axis`, where the Jacobian is diag(y) - y yᵀ."""
-    dz: np.ndarray = y * (dy - np.sum(dy * y, axis=axis, keepdims=True))
-    return dz
-
-
-def softmax(axis: int) -> ActivationFunction:
-    """Return the function whose results sum to 1 along `axis`."""
-    if axis == -1:
-        return _FUNCTIONS["softmax"]
-    return ActivationFunction(f"softmax, axis {axis}", partial(ops.softmax, axis=axis), partial(_softmax_backward, axis=axis))
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
+        """Return `dz`."""
+        return (dz,)
 
 
-def _tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    dz: np.ndarray = y * y
-    np.subtract(1, dz, out=dz)
-    dz *= dy
-    return dz
+class Activation(Elementwise):
+    """An activation as a layer of its own.
+
+    Parameters
+    ----------
+    activation : str
+        One of "linear", "relu", "relu6", "leaky_relu" (with a slope of 0.2), "elu", "sigmoid", "tanh", "silu" or "swish", "gelu" (not
+        the approximate one), "hard_sigmoid", "hard_silu" or "hard_swish", "softmax" (over the last axis), of ``keras.activations``.
+    name, input_shape
+        See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is none of these names.
+
+    References
+    ----------
+    ``keras.layers.Activation``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Activation("relu").compute_output_shape((None, 5))
+    (None, 5)
+    """
+
+    activation: Named = activation(REQUIRED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.function = activations.get(self.activation)
 
 
-def elu(alpha: float) -> ActivationFunction:
-    """Return the function that is z above 0, and else ``alpha * (exp(z) - 1)``."""
+class ReLU(Elementwise):
+    """``min(x, max_value)`` above `threshold`, else ``negative_slope * (x - threshold)``.
 
-    def forward(z: np.ndarray) -> np.ndarray:
-        below = np.minimum(z, 0)
-        np.expm1(below, out=below)
-        below *= alpha
-        return np.where(z > 0, z, below)
+    Parameters
+    ----------
+    max_value : float, optional
+        Not negative; None for no maximum.
+    negative_slope, threshold : float, default 0.0
+        Not negative.
+    name, input_shape
+        See `Layer`.
 
-    def backward(dy: np.ndarray, z: np.ndarray) -> np.ndarray:
-        slope: np.ndarray = np.minimum(z, 0)
-        np.exp(slope, out=slope)
-        slope *= alpha
-        slope[z > 0] = 1
-        slope *= dy
-        return slope
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that is no number, or a negative one.
 
-    return ActivationFunction("elu", forward, backward, of_input=True)
+    References
+    ----------
+    V. Nair, G. E. Hinton: Rectified linear units improve restricted Boltzmann machines. ICML 2010; as ``keras.layers.ReLU``.
 
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.ReLU(max_value=2)([[-1.0, 1.0, 3.0]])
+    array([[0., 1., 2.]], dtype=float32)
+    """
 
-def leaky_relu(negative_slope: float) -> ActivationFunction:
-    """Return the function that is z above 0, and else ``negative_slope * z``."""
-    return rectified(None, negative_slope, 0)._replace(name="leaky_relu")
+    max_value: OptionalReal = optional(real(0, math.inf))
+    negative_slope: Real = real(0, math.inf, 0.0)
+    threshold: Real = real(0, math.inf, 0.0)
 
-
-def rectified(max_value: float | None, negative_slope: float, threshold: float) -> ActivationFunction:
-    """Return the function that is ``min(z, max_value)`` above `threshold`, and else ``negative_slope * (z - threshold)``."""
-    if negative_slope == threshold == 0 and max_value in (None, 6):
-        return _FUNCTIONS["relu" if max_value is None else "relu6"]
-
-    def forward(z: np.ndarray) -> np.ndarray:
-        below = (z - threshold) * negative_slope if negative_slope else np.zeros((), z.dtype)
-        y: np.ndarray = np.where(z <= threshold, below, z if max_value is None else np.minimum(z, max_value))
-        return y
-
-    def backward(dy: np.ndarray, z: np.ndarray) -> np.ndarray:
-        none = np.zeros((), dy.dtype)
-        above = dy if max_value is None else np.where(z >= max_value, none, dy)
-        return np.where(z <= threshold, dy * negative_slope if negative_slope else none, above)
-
-    return ActivationFunction("rectified", forward, backward, of_input=True)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.function = activations.rectified(self.max_value, self.negative_slope, self.threshold)
 
 
-def _kernel(name: str, kind: str, of_input: bool = False) -> ActivationFunction:
-    """Return the function of the kernel `kind`."""
-    return ActivationFunction(name, partial(normalize.activation, kind), partial(normalize.activation_backward, kind), of_input)
+class LeakyReLU(Elementwise):
+    """``x`` above 0, else ``negative_slope * x``.
+
+    Parameters
+    ----------
+    negative_slope : float, default 0.3
+        Not negative.
+    name, input_shape
+        See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `negative_slope` that is no number, or a negative one.
+
+    References
+    ----------
+    A. Maas, A. Hannun, A. Ng: Rectifier nonlinearities improve neural network acoustic models. ICML 2013.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.LeakyReLU(0.5)([[-2.0, 2.0]])
+    array([[-1.,  2.]], dtype=float32)
+    """
+
+    negative_slope: Real = real(0, math.inf, 0.3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.function = activations.leaky_relu(self.negative_slope)
 
 
-LINEAR = ActivationFunction("linear", lambda z: z, lambda dy, _: dy)
+class ELU(Elementwise):
+    """``x`` above 0, else ``alpha * (exp(x) - 1)``.
 
-_FUNCTIONS = {
-    function.name: function
-    for function in (
-        LINEAR,
-        ActivationFunction("relu", normalize.relu, normalize.relu_backward),
-        _kernel("relu6", "relu6"),
-        _kernel("sigmoid", "sigmoid"),
-        ActivationFunction("tanh", np.tanh, _tanh_backward),
-        _kernel("silu", "silu", of_input=True),
-        _kernel("swish", "silu", of_input=True),
-        _kernel("gelu", "gelu", of_input=True),
-        ActivationFunction("softmax", normalize.softmax, _softmax_backward),
-        _kernel("hard_sigmoid", "hard_sigmoid"),
-        _kernel("hard_silu", "hard_silu", of_input=True),
-        _kernel("hard_swish", "hard_silu", of_input=True),
-        elu(1.0),
-    )
-}
-_FUNCTIONS["leaky_relu"] = leaky_relu(0.2)
+    Parameters
+    ----------
+    alpha : float, default 1.0
+    name, input_shape
+        See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an `alpha` that is no number.
+
+    References
+    ----------
+    D.-A. Clevert, T. Unterthiner, S. Hochreiter: Fast and accurate deep network learning by exponential linear units. ICLR 2016.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.ELU()([[-100.0, 2.0]])
+    array([[-1.,  2.]], dtype=float32)
+    """
+
+    alpha: Real = real(-math.inf, math.inf, 1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.function = activations.elu(self.alpha)
 
 
-def get(name: str | None) -> ActivationFunction:
-    """Return the activation function called `name`; None is "linear"."""
-    return _FUNCTIONS[_validate.choice("linear" if name is None else name, "activation", tuple(_FUNCTIONS))]
+class Softmax(Elementwise):
+    """``exp(x) / sum(exp(x))`` along an axis.
+
+    Parameters
+    ----------
+    axis : int, default -1
+    name, input_shape
+        See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an `axis` that is no integer from -32 to 31; in a call, ValueError for one that the input lacks.
+
+    References
+    ----------
+    ``keras.layers.Softmax``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.Softmax()([[5.0, 5.0]])
+    array([[0.5, 0.5]], dtype=float32)
+    """
+
+    axis: Integer = integer(-32, -1, 31)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.function = activations.softmax(self.axis)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`, which must have the axis."""
+        if not -len(input_shape) <= self.axis < len(input_shape):
+            raise ValueError(f"axis must be one of the input's, got {self.axis} for shape {input_shape}")
+        return input_shape
+
+
+def _shared_axes(value: Any, name: str) -> list[int] | None:
+    listed = list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+    return [_validate.integer(axis, name, 1, 31) for axis in listed] or None
+
+
+class PReLU(Layer):
+    """``x`` above 0, else ``alpha * x`` with a learnt `alpha` for every number of an input.
+
+    Parameters
+    ----------
+    alpha_initializer : str or Initializer, default "zeros"
+    shared_axes : int or sequence of int, optional
+        The axes, counted from the batch, which is 0, along which all numbers share an `alpha`: (1, 2) leaves one for each channel.
+    name, trainable, input_shape
+        See `Layer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown initializer, or axes that are not integers from 1 to 31; in a call, ValueError for axes that the input lacks.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun: Delving deep into rectifiers. ICCV 2015.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> prelu = layers.PReLU(shared_axes=(1, 2), input_shape=(8, 8, 3))
+    >>> prelu.build((None, 8, 8, 3))
+    >>> prelu.get_weights()[0].shape
+    (1, 1, 3)
+    """
+
+    alpha_initializer: Initial = initial("zeros")
+    shared_axes: Setting[int | Sequence[int] | None, list[int] | None] = Setting(_shared_axes, None)
+
+    def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return `alpha`, of an input's shape but for the axes that share it."""
+        shared = self.shared_axes or ()
+        if any(axis >= len(input_shape) for axis in shared):
+            raise ValueError(f"shared_axes of {self.name!r} must be axes of the input, got {self.shared_axes} for shape {input_shape}")
+        shape = tuple(1 if axis in shared else size or 0 for axis, size in enumerate(input_shape) if axis)
+        return {"alpha": self._spec("alpha", *shape)}
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output, and `x`."""
+        below = np.minimum(x, 0)
+        with np.errstate(invalid="ignore"):  # an alpha of 0 and -Inf
+            below *= self._weights["alpha"]
+        return np.where(x > 0, x, below), x
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx, which is 0 where x is, and the gradient of `alpha`."""
+        alpha = self._weights["alpha"]
+        with np.errstate(invalid="ignore"):
+            slopes = dy * np.minimum(cache, 0)
+        shared = tuple(axis for axis, size in enumerate((1, *alpha.shape)) if size == 1)
+        gradient = slopes.sum(axis=shared, keepdims=True)[0]
+        return (np.where(cache > 0, dy, np.where(cache == 0, np.zeros((), dy.dtype), alpha * dy)) if input_grad else None), (gradient,)

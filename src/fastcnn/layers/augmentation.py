@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from fastcnn import _registry, _validate
+from fastcnn import _validate
+from fastcnn._settings import Choice, Integer, OptionalInteger, Real, Setting, choice, integer, optional, real
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.layers.preprocessing import floating
-from fastcnn.layers.resampling import FILL_MODES, INTERPOLATIONS, Resampling
+from fastcnn.ops.resampling import FILL_MODES, INTERPOLATIONS, Resampling
 from fastcnn.random import Draws
 
+#: A number or two, kept as the least and the most.
+Range: TypeAlias = Setting["float | Sequence[float]", tuple[float, float]]
 
-class Augmentation(ImageLayer):
+
+def _range(value: Any, name: str, minimum: float, maximum: float) -> tuple[float, float]:
+    """Return `value`, a pair, in order; a number f is (-f, f), or as much of it as is allowed."""
+    if isinstance(value, list | tuple):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be a number or a pair, got {value!r}")
+        low, high = sorted(_validate.real(each, name, minimum, maximum) for each in value)
+        return low, high
+    size = abs(_validate.real(value, name, minimum, maximum))
+    return max(-size, float(minimum)), size
+
+
+def between(minimum: float, maximum: float) -> Range:
+    """Declare a `_range`."""
+    return Setting(partial(_range, minimum=minimum, maximum=maximum))
+
+
+def _value_range(value: Any, name: str) -> tuple[float, float]:
+    _validate.instance(value, list | tuple, name, "a pair of numbers")
+    return _range(value, name, -math.inf, math.inf)
+
+
+class Augmentation(ImageLayer, kw_only=True):
     """A layer that changes images in training, and passes them on in inference.
 
     With a `seed`, its random numbers do not depend on that of `fastcnn.random`.
@@ -26,9 +52,7 @@ class Augmentation(ImageLayer):
     #: How many random numbers an image takes.
     _draws = 1
 
-    def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.seed = None if seed is None else _validate.integer(seed, "seed", 0, 2**64 - 1)
+    seed: OptionalInteger = optional(integer(0, maximum=2**64 - 1))
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the images, changed in training, and what `backward` needs to know."""
@@ -60,8 +84,9 @@ class RandomFlip(Augmentation):
     ----------
     mode : {"horizontal_and_vertical", "horizontal", "vertical"}
         Left to right, top to bottom, or, as in Keras, both at once.
-    **kwargs
-        `seed`, an int; `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    seed : int, optional
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -80,9 +105,7 @@ class RandomFlip(Augmentation):
     (None, 32, 32, 3)
     """
 
-    def __init__(self, mode: str = "horizontal_and_vertical", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mode: str = _validate.choice(mode, "mode", ("horizontal_and_vertical", "horizontal", "vertical"))
+    mode: Choice = choice("horizontal_and_vertical", "horizontal", "vertical")
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         flipped = u[:, 0] <= 0.5
@@ -93,14 +116,12 @@ class RandomFlip(Augmentation):
         return np.where(cache[:, None, None, None], dy[:, rows, columns], dy)
 
 
-class _Resampled(Augmentation):
+class _Resampled(Augmentation, kw_only=True):
     """An augmentation by an affine map."""
 
-    def __init__(self, *, fill_mode: str = "reflect", interpolation: str = "bilinear", fill_value: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.fill_mode: str = _validate.choice(fill_mode, "fill_mode", FILL_MODES)
-        self.interpolation: str = _validate.choice(interpolation, "interpolation", INTERPOLATIONS)
-        self.fill_value = _registry.real(fill_value, "fill_value", -np.inf, np.inf)
+    fill_mode: Choice = choice(*FILL_MODES)
+    interpolation: Choice = choice(*INTERPOLATIONS)
+    fill_value: Real = real(-math.inf, math.inf, 0.0)
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         size = (x.shape[1], x.shape[2])
@@ -114,8 +135,7 @@ class _Resampled(Augmentation):
 
     def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
         resampling, shape = cache
-        dx: np.ndarray = resampling.backward(dy, shape)
-        return dx
+        return resampling.backward(dy, shape)
 
 
 class RandomRotation(_Resampled):
@@ -125,9 +145,13 @@ class RandomRotation(_Resampled):
     ----------
     factor : float or pair of float
         From how far to how far, in full turns to the left; ``0.1`` means ``(-0.1, 0.1)``.
-    **kwargs
-        `fill_mode`, "reflect" by default, "wrap", "constant" or "nearest"; `interpolation`, "bilinear" by default, or "nearest";
-        `fill_value`, 0.0 by default, seen beyond the image if that is "constant"; `seed`, an int; `name`, `input_shape`: see `Layer`.
+    fill_mode : {"reflect", "wrap", "constant", "nearest"}
+    interpolation : {"bilinear", "nearest"}
+    fill_value : float, default 0.0
+        Seen beyond the image if the mode is "constant".
+    seed : int, optional
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -146,9 +170,7 @@ class RandomRotation(_Resampled):
     (-0.1, 0.1)
     """
 
-    def __init__(self, factor: float | Sequence[float], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.factor = _range(factor, "factor", -1, 1)
+    factor: Range = between(-1, 1)
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         angle = 2 * math.pi * _between(u[:, 0], self.factor)
@@ -164,7 +186,7 @@ class RandomTranslation(_Resampled):
     ----------
     height_factor, width_factor : float or pair of float
         From how far to how far down, and to the right, in heights and widths; ``0.1`` means ``(-0.1, 0.1)``.
-    **kwargs
+    fill_mode, interpolation, fill_value, seed, name, input_shape
         As for `RandomRotation`.
 
     Raises
@@ -186,10 +208,8 @@ class RandomTranslation(_Resampled):
 
     _draws = 2
 
-    def __init__(self, height_factor: float | Sequence[float], width_factor: float | Sequence[float], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.height_factor = _range(height_factor, "height_factor", -1, 1)
-        self.width_factor = _range(width_factor, "width_factor", -1, 1)
+    height_factor: Range = between(-1, 1)
+    width_factor: Range = between(-1, 1)
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         return 1, 0, -width * _between(u[:, 1], self.width_factor), 0, 1, -height * _between(u[:, 0], self.height_factor)
@@ -204,7 +224,7 @@ class RandomZoom(_Resampled):
         From how much to how much more is seen, in heights, so that negative numbers enlarge; ``0.1`` means ``(-0.1, 0.1)``.
     width_factor : float or pair of float, optional
         By default, the width changes as the height does.
-    **kwargs
+    fill_mode, interpolation, fill_value, seed, name, input_shape
         As for `RandomRotation`.
 
     Raises
@@ -226,10 +246,8 @@ class RandomZoom(_Resampled):
 
     _draws = 2
 
-    def __init__(self, height_factor: float | Sequence[float], width_factor: float | Sequence[float] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.height_factor = _range(height_factor, "height_factor", -1, 1)
-        self.width_factor = None if width_factor is None else _range(width_factor, "width_factor", -1, 1)
+    height_factor: Range = between(-1, 1)
+    width_factor: Setting[float | Sequence[float] | None, tuple[float, float] | None] = optional(between(-1, 1))
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         down = 1 + _between(u[:, 0], self.height_factor)
@@ -237,13 +255,10 @@ class RandomZoom(_Resampled):
         return across, 0, (width - 1) / 2 * (1 - across), 0, down, (height - 1) / 2 * (1 - down)
 
 
-class _Recoloured(Augmentation):
+class _Recoloured(Augmentation, kw_only=True):
     """An augmentation of colours, which stay within `value_range`."""
 
-    def __init__(self, *, value_range: Sequence[float] = (0, 255), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        _validate.instance(value_range, list | tuple, "value_range", "a pair of numbers")
-        self.value_range = _range(value_range, "value_range", -np.inf, np.inf)
+    value_range: Setting[Sequence[float], tuple[float, float]] = Setting(_value_range, (0, 255))
 
     def _clipped(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the colours within the range, and which were so before."""
@@ -258,8 +273,11 @@ class RandomContrast(_Recoloured):
     ----------
     factor : float or pair of float
         The contrast is from ``1 - lower`` to ``1 + upper``; as Keras has it, one number is the `upper`, and `lower` is 0 then.
-    **kwargs
-        `value_range`, (0, 255) by default, into which colours are clipped; `seed`, an int; `name`, `input_shape`: see `Layer`.
+    value_range : pair of float, default (0, 255)
+        Into which colours are clipped.
+    seed : int, optional
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -277,9 +295,7 @@ class RandomContrast(_Recoloured):
     (0.0, 0.2)
     """
 
-    def __init__(self, factor: float | Sequence[float], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.factor = _range(factor, "factor", 0, 1)
+    factor: Range = between(0, 1)
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         contrast = _between(u[:, 0, None, None, None], (1 - self.factor[0], 1 + self.factor[1])).astype(x.dtype)
@@ -290,8 +306,7 @@ class RandomContrast(_Recoloured):
     def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
         contrast, inside = cache
         dz = np.where(inside, dy, np.zeros((), dy.dtype))
-        gradient: np.ndarray = contrast * dz + (1 - contrast) * dz.mean(axis=(1, 2), keepdims=True)
-        return gradient
+        return contrast * dz + (1 - contrast) * dz.mean(axis=(1, 2), keepdims=True)
 
 
 class RandomBrightness(_Recoloured):
@@ -301,7 +316,7 @@ class RandomBrightness(_Recoloured):
     ----------
     factor : float or pair of float
         From how much to how much, in lengths of the `value_range`; ``0.1`` means ``(-0.1, 0.1)``.
-    **kwargs
+    value_range, seed, name, input_shape
         As for `RandomContrast`.
 
     Raises
@@ -320,9 +335,7 @@ class RandomBrightness(_Recoloured):
     (-0.2, 0.2)
     """
 
-    def __init__(self, factor: float | Sequence[float], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.factor = _range(factor, "factor", -1, 1)
+    factor: Range = between(-1, 1)
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         low, high = self.value_range
@@ -339,8 +352,9 @@ class RandomCrop(Augmentation):
     ----------
     height, width : int
         Of the part.
-    **kwargs
-        `seed`, an int; `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    seed : int, optional
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -366,9 +380,8 @@ class RandomCrop(Augmentation):
 
     _draws = 2
 
-    def __init__(self, height: int, width: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.height, self.width = _validate.integer(height, "height", 1), _validate.integer(width, "width", 1)
+    height: Integer = integer(1)
+    width: Integer = integer(1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, height, width, C)."""
@@ -405,18 +418,6 @@ class RandomCrop(Augmentation):
         return dx
 
 
-def _range(value: Any, name: str, minimum: float, maximum: float) -> tuple[float, float]:
-    """Return `value`, a pair, in order; a number f is (-f, f), or as much of it as is allowed."""
-    if isinstance(value, list | tuple):
-        if len(value) != 2:
-            raise ValueError(f"{name} must be a number or a pair, got {value!r}")
-        low, high = sorted(_registry.real(each, name, minimum, maximum) for each in value)
-        return low, high
-    size = abs(_registry.real(value, name, minimum, maximum))
-    return max(-size, float(minimum)), size
-
-
 def _between(u: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Return numbers between the limits for numbers `u` from [0, 1)."""
-    result: np.ndarray = limits[0] + (limits[1] - limits[0]) * u
-    return result
+    return limits[0] + (limits[1] - limits[0]) * u

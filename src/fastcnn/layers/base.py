@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _room, _validate, random
+from fastcnn._settings import Flag, Setting, flag, optional
 from fastcnn.graph import Graph, Node, Shape, Tensor, entry_sizes, one_or_list
 from fastcnn.initializers import Initializer
 from fastcnn.ops import steps
@@ -38,7 +39,25 @@ class WeightSpec(NamedTuple):
     trainable: bool = True
 
 
-class Layer(_registry.Configurable):
+def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
+    """Return `shape`, of one input, with the batch in front."""
+    sizes = _validate.shape(shape, name, range(1, 33))
+    _validate.not_empty(sizes, name)
+    return (None, *sizes)
+
+
+def _checked_name(value: Any, name: str) -> Any:
+    _validate.instance(value, str | None, name, "a string")
+    if value is not None and (not value or "/" in value):
+        raise ValueError(f"{name} must not be empty and not hold '/', got {value!r}")
+    return value
+
+
+def _channels_last(value: Any, name: str) -> str:
+    return _validate.choice(value, f"{name} of a layer", (None, "channels_last")) or "channels_last"
+
+
+class Layer(_registry.Configurable, kw_only=True):
     """The base of all layers.
 
     A subclass gives `compute_output_shape`, `forward` and `backward`, and `weight_specs` if it has weights. Its constructor keeps its
@@ -85,19 +104,19 @@ class Layer(_registry.Configurable):
     takes_many = False
     #: Whether the layer prepares data: at a network's beginning, it may run before the rest, in another thread.
     preprocessing = False
-    #: The layers that this one consists of, if it is a model.
-    graph: Graph | None = None
 
-    def __init__(self, *, name: str | None = None, trainable: bool = True, input_shape: Sequence[int] | None = None) -> None:
-        _validate.instance(name, str | None, "name", "a string")
-        if name is not None and (not name or "/" in name):
-            raise ValueError(f"name must not be empty and not hold '/', got {name!r}")
-        self.name = name or _registry.snake_case(type(self).__name__)
+    name: Setting[str | None, str] = Setting(_checked_name, None)
+    trainable: Flag = flag(True)
+    input_shape: Setting[Sequence[int] | None, Shape | None] = optional(Setting(batch_shape))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.name_is_given = self.is_named = self.name is not None
+        self.name = self.name or _registry.snake_case(type(self).__name__)
         #: Layers are numbered in a model in the order in which they were made.
         self.created = next(_created)
-        self.name_is_given = self.is_named = name is not None
-        self.trainable = _validate.boolean(trainable, "trainable")
-        self.declared_input_shape = None if input_shape is None else batch_shape(input_shape, "input_shape")
+        #: The layers that this one consists of, if it is a model.
+        self.graph: Graph | None = None
         self._weights: dict[str, np.ndarray] = {}
         self._specs: dict[str, WeightSpec] = {}
         self.built = False
@@ -116,11 +135,15 @@ class Layer(_registry.Configurable):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the output's shape for an input's, both with None for the batch; refuse an input that does not fit."""
-        raise NotImplementedError
+        return input_shape
 
     def weight_specs(self, input_shape: Any) -> dict[str, WeightSpec]:
         """Return what weights the layer has for inputs of `input_shape`, by name and in order."""
         return {}
+
+    def _spec(self, role: str, *shape: int, trainable: bool = True) -> WeightSpec:
+        """Return a weight of `shape`, with the initializer and, if there is one, the regularizer that are called after its `role`."""
+        return WeightSpec(shape, getattr(self, f"{role}_initializer"), getattr(self, f"{role}_regularizer", None), trainable)
 
     def forward(self, x: Any, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for `x`, and what `backward` needs to know.
@@ -151,19 +174,13 @@ class Layer(_registry.Configurable):
         """Return the output for `x` in inference, where no gradient is wanted."""
         return self.forward(x)[0]
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `infer` is, one after the other, for inputs shaped as `x` (1, ...); None if it is not only that.
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
+        """Return the kernels that `infer` is, one after the other, for inputs shaped as `x` (N, ...); None if it is not only that.
 
-        The numbers of `x` are not read. A layer that changes nothing but the shape has no steps.
+        With a `place`, where random numbers are drawn, the kernels that `forward` is in training; gradients are those of the kernels. The
+        numbers of `x` are not read. A layer that changes nothing but the shape has no steps.
         """
         return None
-
-    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
-        """Return the kernels that `forward` is in training, for inputs shaped as `x` (N, ...), as `kernel_steps`; None if not only that.
-
-        Random numbers are drawn at `place`. Gradients are those of the kernels.
-        """
-        return self.kernel_steps(x)
 
     @property
     def is_standard(self) -> bool:
@@ -307,15 +324,13 @@ class Layer(_registry.Configurable):
         return sum(weight.size for weight in self.weights.values())
 
 
-class ImageLayer(Layer):
+class ImageLayer(Layer, kw_only=True):
     """A layer of images, (N, H, W, C): the only layout, which `data_format` may say as in Keras's scripts."""
 
-    def __init__(self, *, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format: str = _validate.choice(data_format, "data_format of a layer", (None, "channels_last")) or "channels_last"
+    data_format: Setting[str | None, str] = Setting(_channels_last, None)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return `input_shape`, which must be that of images."""
+        """Return the same, for images."""
         self._image_sizes(input_shape)
         return input_shape
 
@@ -325,13 +340,6 @@ class ImageLayer(Layer):
             raise ValueError(f"the input of {self.name!r} must have the axes (N, H, W, C), got shape {input_shape}")
         _, height, width, channels = input_shape
         return height or 0, width or 0, channels or 0
-
-
-def batch_shape(shape: Sequence[int | None], name: str) -> Shape:
-    """Return `shape`, of one input, with the batch in front."""
-    sizes = _validate.shape(shape, name, range(1, 33))
-    _validate.not_empty(sizes, name)
-    return (None, *sizes)
 
 
 def example(shape: Shape, count: int = 1) -> np.ndarray:

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 
-from fastcnn import _validate, initializers, ops, regularizers
+from fastcnn import _validate, ops
+from fastcnn._settings import Choice, Integer, Pair, choice, integer, pair
 from fastcnn.graph import Shape, entry_sizes
-from fastcnn.layers.activated import BiasedLayer, KernelLayer, LinearGradients
-from fastcnn.layers.base import Gradients, ImageLayer, WeightSpec
+from fastcnn.layers.activated import BiasedLayer, Initial, KernelLayer, LinearGradients, Penalty, initial, penalty
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec
 from fastcnn.ops import conv, steps
 from fastcnn.ops._images import NHWC, plain
 from fastcnn.ops.conv import Conv2DShape, canonical_shape
+from fastcnn.random import Draws
+
+
+class Filtered(Layer):
+    """A layer of so many filters, the first of its arguments."""
+
+    filters: Integer = integer(1)
 
 
 class ConvLayer(ImageLayer, BiasedLayer):
     """What the convolutions share: their geometry."""
 
-    def __init__(
-        self,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int],
-        padding: str,
-        dilation_rate: int | tuple[int, int],
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.kernel_size = _validate.pair(kernel_size, "kernel_size", 1)
-        self.strides = _validate.pair(strides, "strides", 1)
-        self.padding = _validate.choice(padding, "padding", ("valid", "same"))
-        self.dilation_rate = _validate.pair(dilation_rate, "dilation_rate", 1)
+    kernel_size: Pair = pair(1)
+    strides: Pair = pair(1, (1, 1))
+    padding: Choice = choice("valid", "same")
+    _: KW_ONLY
+    dilation_rate: Pair = pair(1, (1, 1))
 
     def _output_size(self, size: list[int]) -> tuple[int, int]:
         height, width = _validate.axes(
@@ -87,7 +88,7 @@ class _GroupedConv(ConvLayer):
         return self.convolve_backward(dz, x, self._weights["kernel"], input_grad, out)
 
 
-class Conv2D(_GroupedConv, KernelLayer):
+class Conv2D(_GroupedConv, KernelLayer, Filtered):
     """Convolution with learnt filters (a cross-correlation: the filters are not flipped).
 
     Parameters
@@ -108,8 +109,8 @@ class Conv2D(_GroupedConv, KernelLayer):
         By default Glorot's uniform, and zeros.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         What the size of each costs.
-    **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, trainable, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -132,26 +133,11 @@ class Conv2D(_GroupedConv, KernelLayer):
     (None, 26, 26, 32)
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = (1, 1),
-        padding: str = "valid",
-        dilation_rate: int | tuple[int, int] = (1, 1),
-        groups: int = 1,
-        activation: str | None = None,
-        use_bias: bool = True,
-        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel_size, strides, padding, dilation_rate, activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer, **kwargs,
-        )  # fmt: skip
-        self.filters = _validate.integer(filters, "filters", 1)
-        self.groups = _validate.integer(groups, "groups", 1)
+    _: KW_ONLY
+    groups: Integer = integer(1, 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.filters % self.groups:
             raise ValueError(f"groups must divide filters, got {self.groups} groups and {self.filters} filters")
 
@@ -175,21 +161,12 @@ class Conv2D(_GroupedConv, KernelLayer):
         return (steps.conv2d(self.shape(x, self._weights["kernel"], 1), self._weights, relu),) if self.groups == 1 else None
 
 
-class DepthwiseLayer(_GroupedConv):
+class DepthwiseLayer(_GroupedConv, kw_only=True):
     """What convolutions of each channel by itself share."""
 
-    def __init__(
-        self,
-        *,
-        depth_multiplier: int,
-        depthwise_initializer: str | initializers.Initializer,
-        depthwise_regularizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.depth_multiplier = _validate.integer(depth_multiplier, "depth_multiplier", 1)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+    depth_multiplier: Integer = integer(1, 1)
+    depthwise_initializer: Initial = initial("glorot_uniform")
+    depthwise_regularizer: Penalty = penalty()
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, C · depth_multiplier)."""
@@ -223,8 +200,8 @@ class DepthwiseConv2D(DepthwiseLayer):
         By default Glorot's uniform, and zeros.
     depthwise_regularizer, bias_regularizer : str or Regularizer, optional
         What the size of each costs.
-    **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, trainable, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -249,31 +226,94 @@ class DepthwiseConv2D(DepthwiseLayer):
     (None, 6, 6, 10)
     """
 
-    def __init__(
-        self,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = (1, 1),
-        padding: str = "valid",
-        depth_multiplier: int = 1,
-        dilation_rate: int | tuple[int, int] = (1, 1),
-        activation: str | None = None,
-        use_bias: bool = True,
-        depthwise_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel_size=kernel_size, strides=strides, padding=padding, dilation_rate=dilation_rate, depth_multiplier=depth_multiplier,
-            activation=activation, use_bias=use_bias, depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer,
-            **kwargs,
-        )  # fmt: skip
-
     def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return the kernel."""
         return {"kernel": self._depthwise_spec(input_shape)}
 
 
-class Conv2DTranspose(ConvLayer, KernelLayer):
+class SeparableConv2D(DepthwiseLayer, Filtered):
+    """Convolution of each channel by itself, then of all channels of a pixel: a `DepthwiseConv2D` and a `Conv2D` of 1x1 pixels.
+
+    Parameters
+    ----------
+    filters : int
+        The number of output channels.
+    kernel_size : int or pair of int
+    strides : int or pair of int, default (1, 1)
+    padding : {"valid", "same"}
+    dilation_rate : int or pair of int, default (1, 1)
+        The distance between a filter's taps.
+    depth_multiplier : int, default 1
+        The number of channels between the two for each input channel.
+    activation : {"linear", "relu", "softmax"}, optional
+    use_bias : bool, default True
+    depthwise_initializer, pointwise_initializer, bias_initializer : str or Initializer
+        By default Glorot's uniform twice, and zeros.
+    depthwise_regularizer, pointwise_regularizer, bias_regularizer : str or Regularizer, optional
+    name, trainable, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a size below 1 or an unknown name; in a call, ValueError for inputs that are not (N, H, W, C), or
+        smaller than a window.
+
+    Notes
+    -----
+    Input (N, H, W, C), output (N, OH, OW, filters); the weights are `depthwise_kernel` (KH, KW, C, depth_multiplier),
+    `pointwise_kernel` (1, 1, C · depth_multiplier, filters) and `bias` (filters,).
+
+    References
+    ----------
+    F. Chollet: Xception: deep learning with depthwise separable convolutions. CVPR 2017; as ``keras.layers.SeparableConv2D``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.SeparableConv2D(32, 3, activation="relu").compute_output_shape((None, 28, 28, 8))
+    (None, 26, 26, 32)
+    """
+
+    _: KW_ONLY
+    pointwise_initializer: Initial = initial("glorot_uniform")
+    pointwise_regularizer: Penalty = penalty()
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (None, OH, OW, filters)."""
+        return (*super().compute_output_shape(input_shape)[:3], self.filters)
+
+    def kernel_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
+        """Return the two kernels."""
+        depthwise = self._depthwise_spec(input_shape)
+        return {
+            "depthwise_kernel": depthwise,
+            "pointwise_kernel": self._spec("pointwise", 1, 1, depthwise.shape[2] * self.depth_multiplier, self.filters),
+        }
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return the output for `x`, and what `backward` needs to know."""
+        y, cache = super().forward(self.convolve(x, self._weights["depthwise_kernel"]), training)
+        return y, (x, cache)
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return dx and the gradients of both kernels and the bias."""
+        x, cache = cache
+        between, gradients = super().backward(dy, cache, True, out[1:])
+        assert between is not None
+        dx, dw, _ = self.convolve_backward(between, x, self._weights["depthwise_kernel"], input_grad, out[:1])
+        return dx, (dw, *gradients)[: len(self._weights)]
+
+    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
+        """Return the convolution of 1x1 pixels of `x`, what lies between the two, clamped where `activation` is "relu"."""
+        return ops.conv2d(x, self._weights["pointwise_kernel"], self._weights.get("bias"), activation=activation)
+
+    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
+        """Return the gradients of what lies between the two, of the second kernel and of the bias."""
+        return ops.conv2d_backward(dz, x, self._weights["pointwise_kernel"], input_grad=input_grad, out=out)
+
+
+class Conv2DTranspose(ConvLayer, KernelLayer, Filtered):
     """Transposed convolution: the gradient of a convolution, as a layer that enlarges.
 
     Parameters
@@ -294,8 +334,8 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
         By default Glorot's uniform, and zeros.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         What the size of each costs.
-    **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, trainable, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -316,25 +356,6 @@ class Conv2DTranspose(ConvLayer, KernelLayer):
     >>> layers.Conv2DTranspose(16, 3, strides=2, padding="same").compute_output_shape((None, 7, 7, 64))
     (None, 14, 14, 16)
     """
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = (1, 1),
-        padding: str = "valid",
-        dilation_rate: int | tuple[int, int] = (1, 1),
-        activation: str | None = None,
-        use_bias: bool = True,
-        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel_size, strides, padding, dilation_rate, activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer, **kwargs,
-        )  # fmt: skip
-        self.filters = _validate.integer(filters, "filters", 1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, filters)."""

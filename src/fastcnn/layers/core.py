@@ -1,4 +1,4 @@
-"""Layers that know nothing of images: Dense, Activation, Flatten, Dropout."""
+"""Layers that know nothing of images: where a network begins, Dense, Flatten, Dropout."""
 
 from __future__ import annotations
 
@@ -8,17 +8,93 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn import _registry, _validate, initializers
-from fastcnn.graph import Shape, entry_sizes
-from fastcnn.layers.activated import ActivatedLayer, KernelLayer, LinearGradients
-from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec
+from fastcnn._settings import Flag, Integer, Real, Setting, flag, integer, optional, real
+from fastcnn.graph import Node, Shape, Tensor, entry_sizes
+from fastcnn.layers.activated import KernelLayer, LinearGradients, Named, activation
+from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, batch_shape
 from fastcnn.ops import steps
 from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
 from fastcnn.ops.normalize import dropout
 from fastcnn.random import Draws
 
 
-class Dense(KernelLayer):
+class InputLayer(Layer):
+    """The layer that `Input` makes: it passes on what the model is given.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape of one input, without the batch.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `shape` that is no sequence of positive integers, or a `name` that no layer can have.
+
+    References
+    ----------
+    ``keras.layers.InputLayer``.
+
+    Examples
+    --------
+    >>> from fastcnn import layers
+    >>> layers.InputLayer((28, 28, 1)).output.shape
+    (None, 28, 28, 1)
+    """
+
+    _not_configured = frozenset({"input_shape", "trainable"})
+
+    def __init__(self, shape: Sequence[int | None], name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.shape = tuple(batch_shape(shape, "shape")[1:])
+        self.built = True
+        self.nodes.append(Node(self, (), [(None, *self.shape)]))
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x`."""
+        return x, None
+
+
+def Input(shape: Sequence[int | None], name: str | None = None) -> Tensor:
+    """Describe what a model is given.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape of one input, without the batch.
+    name : str, optional
+
+    Returns
+    -------
+    Tensor
+        To be passed to layers, or the first entry of a `Sequential`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a `shape` that is no sequence of positive integers, or a `name` that no layer can have.
+
+    References
+    ----------
+    ``keras.Input``.
+
+    Examples
+    --------
+    >>> import fastcnn as keras
+    >>> inputs = keras.Input(shape=(28, 28, 1))
+    >>> outputs = keras.layers.Flatten()(inputs)
+    >>> outputs.shape
+    (None, 784)
+    """
+    return InputLayer(shape, name).output
+
+
+class _Units(Layer):
+    units: Integer = integer(1)
+
+
+class Dense(KernelLayer, _Units):
     """Every output from every input: ``activation(x @ kernel + bias)`` over the last axis.
 
     Parameters
@@ -32,8 +108,8 @@ class Dense(KernelLayer):
         By default Glorot's uniform, and zeros.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         What the size of each costs.
-    **kwargs
-        `name`, `trainable`, `input_shape`: see `Layer`.
+    name, trainable, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -56,20 +132,8 @@ class Dense(KernelLayer):
     """
 
     _fused = frozenset({"relu"})
-
-    def __init__(
-        self,
-        units: int,
-        activation: str | None = None,
-        use_bias: bool = True,
-        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, **kwargs
-        )
-        self.units = _validate.integer(units, "units", 1)
+    activation: Named = activation()
+    use_bias: Flag = flag(True)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, ..., units)."""
@@ -100,57 +164,10 @@ class Dense(KernelLayer):
         return dense_gradients(dense_shape(x.shape, kernel.shape), dz, x, kernel, input_grad, out)
 
 
-class Activation(ActivatedLayer):
-    """An activation as a layer of its own.
-
-    Parameters
-    ----------
-    activation : str
-        One of "linear", "relu", "relu6", "leaky_relu" (with a slope of 0.2), "elu", "sigmoid", "tanh", "silu" or "swish", "gelu" (not
-        the approximate one), "hard_sigmoid", "hard_silu" or "hard_swish", "softmax" (over the last axis), of ``keras.activations``.
-    **kwargs
-        `name`, `input_shape`: see `Layer`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For what is none of these names.
-
-    References
-    ----------
-    ``keras.layers.Activation``.
-
-    Examples
-    --------
-    >>> from fastcnn import layers
-    >>> layers.Activation("relu").compute_output_shape((None, 5))
-    (None, 5)
-    """
-
-    def __init__(self, activation: str, **kwargs: Any) -> None:
-        super().__init__(activation, **kwargs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
-        return input_shape
-
-    def linear(self, x: np.ndarray, activation: str | None) -> np.ndarray:
-        """Return `x`."""
-        return x
-
-    def linear_steps(self, x: np.ndarray, relu: bool) -> Sequence[steps.KernelStep]:
-        """Return nothing to do."""
-        return ()
-
-    def linear_backward(self, dz: np.ndarray, x: np.ndarray, input_grad: bool, out: Gradients = ()) -> LinearGradients:
-        """Return `dz`."""
-        return (dz,)
-
-
 class Reshaping(Layer):
     """A layer that gives each input another shape: the order in memory stays."""
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep]:
         """Return nothing to do."""
         return ()
 
@@ -168,8 +185,8 @@ class Flatten(Reshaping, ImageLayer):
 
     Parameters
     ----------
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -196,7 +213,50 @@ class Flatten(Reshaping, ImageLayer):
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
 
-class Dropout(Layer):
+def _noise_shape(value: Any, name: str) -> list[int | None]:
+    if not value or value[0] is not None:
+        raise ValueError(f"{name} must begin with None, for the batch, got {value!r}")
+    return list(value)
+
+
+class _Dropping(Layer):
+    """What drops numbers in training, all or some of them by themselves."""
+
+    rate: Real = real(0, 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        #: What is drawn is above the largest number of float32 that is less than `rate` is as one, or drops.
+        self._threshold = float(np.nextafter(np.float32(self.rate), np.float32(-1)))
+        self._factor = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
+
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
+        """Return the kernel, in training, unless axes are dropped together."""
+        if place is None or self.rate == 0:
+            return ()
+        return (steps.dropout(x, place, self._threshold, self._factor),) if self._mask_shape(x) == x.shape else None
+
+    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
+        """Return `x`, with some elements dropped in training, and what was drawn."""
+        if training is None or self.rate == 0:
+            return x, None
+        shape = self._mask_shape(x)
+        u = training.uniform(math.prod(shape[1:])).reshape(shape)
+        return self._masked(x, u), u
+
+    def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        """Return the shape of what is drawn for `x`."""
+        raise NotImplementedError
+
+    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
+        """Return `dy` where the input was kept, scaled alike."""
+        return (dy if cache is None else self._masked(dy, cache)), ()
+
+    def _masked(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        return dropout(x, u if u.shape == x.shape else np.broadcast_to(u, x.shape), self._threshold, self._factor)
+
+
+class Dropout(_Dropping):
     """In training, drop each input with probability `rate` and scale the others by 1 / (1 - rate); else pass all on.
 
     Parameters
@@ -205,8 +265,8 @@ class Dropout(Layer):
         In [0, 1].
     noise_shape : sequence, optional
         The shape of what is drawn, which begins with None, for the batch; along an axis of 1 all are dropped or kept together.
-    **kwargs
-        `name`, `input_shape`: see `Layer`.
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -228,15 +288,7 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
-    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rate = _registry.real(rate, "rate", 0, 1)
-        if noise_shape is not None and (not noise_shape or noise_shape[0] is not None):
-            raise ValueError(f"noise_shape must begin with None, for the batch, got {noise_shape!r}")
-        self.noise_shape = None if noise_shape is None else list(noise_shape)
-        #: What is drawn is above the largest number of float32 that is less than `rate` is as one, or drops.
-        self._threshold = float(np.nextafter(np.float32(self.rate), np.float32(-1)))
-        self._factor = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
+    noise_shape: Setting[Sequence[int | None] | None, list[int | None] | None] = optional(Setting(_noise_shape))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
@@ -247,45 +299,20 @@ class Dropout(Layer):
             )
         return input_shape
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return nothing to do."""
-        return ()
-
-    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
-        """Return the kernel, unless axes are dropped together."""
-        if self._mask_shape(x) != x.shape:
-            return None
-        return (steps.dropout(x, place, self._threshold, self._factor),) if self.rate else ()
-
-    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return `x`, with some elements dropped in training, and what was drawn."""
-        if training is None or self.rate == 0:
-            return x, None
-        shape = self._mask_shape(x)
-        u = training.uniform(math.prod(shape[1:])).reshape(shape)
-        return self._masked(x, u), u
-
     def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
         noise = self.noise_shape or x.shape
         return tuple(size if each is None else each for each, size in zip(noise, x.shape, strict=True))
 
-    def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
-        """Return `dy` where the input was kept, scaled alike."""
-        return (dy if cache is None else self._masked(dy, cache)), ()
 
-    def _masked(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        return dropout(x, u if u.shape == x.shape else np.broadcast_to(u, x.shape), self._threshold, self._factor)
-
-
-class SpatialDropout2D(ImageLayer, Dropout):
+class SpatialDropout2D(ImageLayer, _Dropping):
     """In training, drop each channel of an image with probability `rate` and scale the others by 1 / (1 - rate); else pass all on.
 
     Parameters
     ----------
     rate : float
         In [0, 1].
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -304,9 +331,6 @@ class SpatialDropout2D(ImageLayer, Dropout):
     >>> bool((y == y[:, :1, :1]).all())
     True
     """
-
-    def __init__(self, rate: float, **kwargs: Any) -> None:
-        super().__init__(rate=rate, **kwargs)
 
     def _mask_shape(self, x: np.ndarray) -> tuple[int, ...]:
         return (len(x), 1, 1, x.shape[-1])

@@ -8,11 +8,10 @@ from typing import Any, Self, cast
 import numpy as np
 
 from fastcnn.graph import Shape
-from fastcnn.layers import activations
 from fastcnn.layers.activated import ActivatedLayer
+from fastcnn.layers.activations import Elementwise
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.layers.conv import Conv2D, DepthwiseConv2D
-from fastcnn.layers.core import Activation
 from fastcnn.layers.normalization import BatchNormalization
 from fastcnn.layers.pooling import MaxPooling2D
 from fastcnn.ops import conv_pool, pool, steps
@@ -53,7 +52,7 @@ class FoldedWeights(Mapping[str, np.ndarray]):
 
 def normalized(first: Any, second: Any) -> ActivatedLayer | None:
     """Return a linear convolution and the batch normalization of its channels as one convolution, or None if they are not such a pair."""
-    if type(first) not in (Conv2D, DepthwiseConv2D) or first.activation != "linear":
+    if type(first) not in (Conv2D, DepthwiseConv2D) or first.function.name != "linear":
         return None
     if type(second) is not BatchNormalization or second.axis not in (-1, 3):
         return None
@@ -64,12 +63,12 @@ def normalized(first: Any, second: Any) -> ActivatedLayer | None:
 
 def activated(first: Any, second: Any) -> ActivatedLayer | None:
     """Return a linear convolution and the activation behind it as one, or None if its kernel does not apply that; bits are the same."""
-    if not isinstance(first, Conv2D | DepthwiseConv2D) or first.activation != "linear":
+    if not isinstance(first, Conv2D | DepthwiseConv2D) or first.function.name != "linear":
         return None
-    if not isinstance(second, Activation) or second.activation not in first._fused:
+    if not isinstance(second, Elementwise) or second.function.name not in first._fused:
         return None
     folded = first.without_activation()
-    folded._function = activations.get(second.activation)
+    folded.function = second.function
     return folded
 
 
@@ -82,12 +81,12 @@ class PooledConv2D(Layer):
     def __init__(self, conv: Conv2D, pooling: MaxPooling2D) -> None:
         super().__init__()
         self._conv, self._pooling = conv, pooling
-        self._relu = conv.activation == "relu"
+        self._relu = conv.function.name == "relu"
 
     @classmethod
     def of(cls, first: Any, second: Any) -> Self | None:
         """Return the two as one, or None if they are not such a pair."""
-        if not (isinstance(first, Conv2D) and isinstance(second, MaxPooling2D)) or first.activation not in ("linear", "relu"):
+        if not (isinstance(first, Conv2D) and isinstance(second, MaxPooling2D)) or first.function.name not in ("linear", "relu"):
             return None
         return cls(first, second) if pool.fits_winners(second.pool_size) else None
 
@@ -100,7 +99,7 @@ class PooledConv2D(Layer):
         """Return (None, OH, OW, filters)."""
         return self._pooling.compute_output_shape(self._conv.compute_output_shape(input_shape))
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep] | None:
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
         """Return the kernel that does both, if the convolution has one group."""
         return (steps.conv2d_max_pool2d(self._conv.weights, self._shape(x), self._relu),) if self._conv.groups == 1 else None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from fastcnn import _validate
+from fastcnn._settings import Integer, Setting
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, Layer
 from fastcnn.random import Draws
@@ -39,7 +40,7 @@ class _Elementwise(_Merge):
     """
 
     #: Puts two arrays together; for more, its result and the next.
-    _ufunc: Callable[..., Any]
+    _ufunc: ClassVar[Callable[..., Any]]
 
     def compute_output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
         """Return the shape that all inputs are broadcast to."""
@@ -84,8 +85,8 @@ class Add(_Elementwise):
 
     Parameters
     ----------
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -118,8 +119,8 @@ class Subtract(_Elementwise):
 
     Parameters
     ----------
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -155,8 +156,8 @@ class Multiply(_Elementwise):
 
     Parameters
     ----------
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -191,8 +192,8 @@ class Average(_Elementwise):
 
     Parameters
     ----------
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -237,8 +238,8 @@ class Maximum(_Extreme):
 
     Parameters
     ----------
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -268,8 +269,8 @@ class Minimum(_Extreme):
 
     Parameters
     ----------
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -294,6 +295,13 @@ class Minimum(_Extreme):
     _ufunc = np.minimum
 
 
+def _axis(value: Any, name: str) -> int:
+    axis = _validate.integer(value, name, -32, 32)
+    if axis == 0:
+        raise ValueError(f"{name} must not be that of the batch, got 0")
+    return axis
+
+
 class Concatenate(_Merge):
     """The inputs one behind the other along an axis.
 
@@ -301,8 +309,8 @@ class Concatenate(_Merge):
     ----------
     axis : int, default -1
         Any but the batch's, 0. The other axes must be equal.
-    **kwargs
-        `name`: see `Layer`.
+    name
+        See `Layer`.
 
     Raises
     ------
@@ -321,11 +329,7 @@ class Concatenate(_Merge):
     (None, 7, 7, 96)
     """
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = _validate.integer(axis, "axis", -32, 32)
-        if self.axis == 0:
-            raise ValueError("axis must not be that of the batch, got 0")
+    axis: Integer = Setting(_axis, -1)
 
     def compute_output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
         """Return the shape of all inputs, with the sum of their sizes along the axis."""

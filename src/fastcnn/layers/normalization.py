@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 
-from fastcnn import _registry, _validate, initializers, regularizers
+from fastcnn import _validate
+from fastcnn._settings import Flag, Integer, Real, Setting, flag, integer, real
 from fastcnn.graph import Shape
+from fastcnn.layers.activated import Initial, Penalty, initial, penalty
 from fastcnn.layers.base import Gradients, Layer, WeightSpec
 from fastcnn.ops import normalize
 from fastcnn.random import Draws
 
 
-class _Normalization(Layer):
+class _Normalization(Layer, kw_only=True):
     """What the normalizations share: epsilon, and the weights `gamma` and `beta`."""
 
-    def __init__(
-        self,
-        epsilon: float,
-        center: bool,
-        scale: bool,
-        beta_initializer: str | initializers.Initializer,
-        gamma_initializer: str | initializers.Initializer,
-        *,
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
-        self.center = _validate.boolean(center, "center")
-        self.scale = _validate.boolean(scale, "scale")
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+    epsilon: Real = real(0, math.inf, 1e-3)
+    center: Flag = flag(True)
+    scale: Flag = flag(True)
+    beta_initializer: Initial = initial("zeros")
+    gamma_initializer: Initial = initial("ones")
+    beta_regularizer: Penalty = penalty()
+    gamma_regularizer: Penalty = penalty()
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`, which must have the axes that the layer is for."""
@@ -46,9 +36,12 @@ class _Normalization(Layer):
 
     def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return `gamma` and `beta`, as far as the layer has them."""
-        sizes = self._sizes(input_shape)
-        specs = {"gamma": WeightSpec(sizes, self.gamma_initializer, self.gamma_regularizer)} if self.scale else {}
-        return specs | {"beta": WeightSpec(sizes, self.beta_initializer, self.beta_regularizer)} if self.center else specs
+        names = ["gamma"] * self.scale + ["beta"] * self.center
+        return {name: self._spec(name, *self._sizes(input_shape)) for name in names}
+
+    def _learned(self, **gradients: np.ndarray) -> Gradients:
+        """Return the gradients of those weights that there are."""
+        return tuple(gradient.reshape(self._weights[name].shape) for name, gradient in gradients.items() if name in self._weights)
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
         """Return the shape of `gamma` and `beta`."""
@@ -76,8 +69,9 @@ class BatchNormalization(_Normalization):
         Whether there are `beta`, which is added, and `gamma`, which is multiplied with.
     beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer : str or Initializer
         By default zeros, ones, zeros, ones.
-    **kwargs
-        `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`. A frozen
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    name, trainable, input_shape
+        See `Layer`. A frozen
         layer runs as in inference.
 
     Raises
@@ -104,35 +98,19 @@ class BatchNormalization(_Normalization):
            [ 1.]], dtype=float32)
     """
 
-    def __init__(
-        self,
-        axis: int = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: str | initializers.Initializer = "zeros",
-        gamma_initializer: str | initializers.Initializer = "ones",
-        moving_mean_initializer: str | initializers.Initializer = "zeros",
-        moving_variance_initializer: str | initializers.Initializer = "ones",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
-        self.axis = _validate.integer(axis, "axis", -32, 31)
-        self.momentum = _registry.real(momentum, "momentum", 0, 1)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+    axis: Integer = integer(-32, -1, 31)
+    momentum: Real = real(0, 1, 0.99)
+    _: KW_ONLY
+    moving_mean_initializer: Initial = initial("zeros")
+    moving_variance_initializer: Initial = initial("ones")
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
         return (self._size(self.axis, input_shape),)
 
     def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return `gamma` and `beta`, as far as the layer has them, and the moving mean and variance."""
-        sizes = self._sizes(input_shape)
-        moving = {"moving_mean": self.moving_mean_initializer, "moving_variance": self.moving_variance_initializer}
-        return super().weight_specs(input_shape) | {
-            name: WeightSpec(sizes, initializer, trainable=False) for name, initializer in moving.items()
-        }
+        moving = {name: self._spec(name, *self._sizes(input_shape), trainable=False) for name in ("moving_mean", "moving_variance")}
+        return super().weight_specs(input_shape) | moving
 
     def _rows(self, x: np.ndarray) -> np.ndarray:
         """Return `x` as (rows, C), in float32 or float64."""
@@ -180,8 +158,7 @@ class BatchNormalization(_Normalization):
             return self._unrows(normalize.scale(dys, zeros, factor, zeros), dy.shape) if input_grad else None, ()
         sums, products = normalize.products(dys, rows, mean)
         inverse = self._inverse(self._weights["moving_variance"].astype(mean.dtype, copy=False) if variance is None else variance)
-        found = {"gamma": products * inverse, "beta": sums}
-        gradients = tuple(found[name] for name in found if name in self._weights)
+        gradients = self._learned(gamma=products * inverse, beta=sums)
         if not input_grad:
             return None, gradients
         if variance is None:
@@ -233,8 +210,7 @@ class _GroupedNormalization(_Normalization):
         gradient = dy.reshape(shape)
         others = tuple(axis for axis, size in enumerate(beside) if size == 1)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = {"gamma": (gradient * normal).sum(others), "beta": gradient.sum(others)}
-            gradients = tuple(found[name].reshape(self._weights[name].shape) for name in found if name in self._weights)
+            gradients = self._learned(gamma=(gradient * normal).sum(others), beta=gradient.sum(others))
             if not input_grad:
                 return None, gradients
             if self.scale:
@@ -243,6 +219,17 @@ class _GroupedNormalization(_Normalization):
             dx -= normal * (gradient * normal).mean(axes, keepdims=True)
             dx *= inverse
         return dx.reshape(dy.shape).astype(dy.dtype, copy=False), gradients
+
+
+def _listed(axis: Any) -> Sequence[int]:
+    return axis if isinstance(axis, list | tuple) else [axis]
+
+
+def _axes(value: Any, name: str) -> int | list[int]:
+    axes = [_validate.integer(each, name, -32, 31) for each in _listed(value)]
+    if not axes:
+        raise ValueError(f"{name} must be at least one, got {value!r}")
+    return axes if isinstance(value, list | tuple) else axes[0]
 
 
 class LayerNormalization(_GroupedNormalization):
@@ -257,8 +244,9 @@ class LayerNormalization(_GroupedNormalization):
         Whether there are `beta`, which is added, and `gamma`, which is multiplied with: a number for each place along the axes.
     beta_initializer, gamma_initializer : str or Initializer
         By default zeros and ones.
-    **kwargs
-        `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`.
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    name, trainable, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -279,33 +267,26 @@ class LayerNormalization(_GroupedNormalization):
            [-1.,  1.]], dtype=float32)
     """
 
-    def __init__(
-        self,
-        axis: int | Sequence[int] = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: str | initializers.Initializer = "zeros",
-        gamma_initializer: str | initializers.Initializer = "ones",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
-        self._listed = [_validate.integer(each, "axis", -32, 31) for each in (axis if isinstance(axis, list | tuple) else [axis])]
-        if not self._listed:
-            raise ValueError(f"axis must be at least one, got {axis!r}")
-        self.axis = self._listed if isinstance(axis, list | tuple) else self._listed[0]
+    axis: Setting[int | Sequence[int], int | list[int]] = Setting(_axes, -1)
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        return tuple(sorted({axis % rank for axis in self._listed}))
+        return tuple(sorted({axis % rank for axis in _listed(self.axis)}))
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
-        for axis in self._listed:
+        for axis in _listed(self.axis):
             self._size(axis, input_shape)
         return tuple(input_shape[axis] or 0 for axis in self._axes(len(input_shape)))
 
     def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         axes = self._axes(len(shape))
         return shape, axes, tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
+
+
+def _groups(value: Any, name: str) -> int:
+    groups = _validate.integer(value, name, -1)
+    if groups == 0:
+        raise ValueError(f"{name} must be positive, or -1 for a group a channel, got 0")
+    return groups
 
 
 class GroupNormalization(_GroupedNormalization):
@@ -323,8 +304,9 @@ class GroupNormalization(_GroupedNormalization):
         Whether there are `beta`, which is added, and `gamma`, which is multiplied with: a number for each channel.
     beta_initializer, gamma_initializer : str or Initializer
         By default zeros and ones.
-    **kwargs
-        `beta_regularizer`, `gamma_regularizer`: see `fastcnn.regularizers`; `name`, `trainable`, `input_shape`: see `Layer`.
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    name, trainable, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -343,22 +325,8 @@ class GroupNormalization(_GroupedNormalization):
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
 
-    def __init__(
-        self,
-        groups: int = 32,
-        axis: int = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: str | initializers.Initializer = "zeros",
-        gamma_initializer: str | initializers.Initializer = "ones",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
-        self.groups = _validate.integer(groups, "groups", -1)
-        if self.groups == 0:
-            raise ValueError("groups must be positive, or -1 for a group a channel, got 0")
-        self.axis = _validate.integer(axis, "axis", -32, 31)
+    groups: Integer = Setting(_groups, 32)
+    axis: Integer = integer(-32, -1, 31)
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
         channels = self._size(self.axis, input_shape)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn import _validate, ops
+from fastcnn._settings import Choice, Flag, Pair, Setting, choice, flag, optional, pair
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.ops import pool, steps
@@ -15,17 +16,13 @@ from fastcnn.random import Draws
 
 
 class _Pooling2D(ImageLayer):
-    def __init__(
-        self,
-        pool_size: int | tuple[int, int] = (2, 2),
-        strides: int | tuple[int, int] | None = None,
-        padding: str = "valid",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = _validate.pair(pool_size, "pool_size", 1)
-        self.strides = self.pool_size if strides is None else _validate.pair(strides, "strides", 1)
-        self.padding = _validate.choice(padding, "padding", ("valid", "same"))
+    pool_size: Pair = pair(1, (2, 2))
+    strides: Setting[int | tuple[int, int] | None, Any] = optional(pair(1))
+    padding: Choice = choice("valid", "same")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.strides = self.pool_size if self.strides is None else self.strides
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, OH, OW, C)."""
@@ -43,8 +40,8 @@ class MaxPooling2D(_Pooling2D):
     strides : int or pair of int, optional
         By default `pool_size`.
     padding : {"valid", "same"}
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -80,13 +77,11 @@ class MaxPooling2D(_Pooling2D):
         """Return the maxima."""
         return ops.max_pool2d(x, self.pool_size, self.strides, padding=self.padding)
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return the pooling."""
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
+        """Return the pooling; in training, if a byte tells which tap has won."""
+        if place is not None and not pool.fits_winners(self.pool_size):
+            return None
         return (steps.pool2d("max_pool2d", x, self.pool_size, self.strides, self.padding),)
-
-    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
-        """Return the pooling, if a byte tells which tap has won."""
-        return self.kernel_steps(x) if pool.fits_winners(self.pool_size) else None
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima."""
@@ -105,8 +100,8 @@ class AveragePooling2D(_Pooling2D):
     strides : int or pair of int, optional
         By default `pool_size`.
     padding : {"valid", "same"}
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -133,7 +128,7 @@ class AveragePooling2D(_Pooling2D):
         """Return the means, and the input's shape."""
         return ops.avg_pool2d(x, self.pool_size, self.strides, padding=self.padding), x.shape
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep]:
         """Return the pooling."""
         return (steps.pool2d("avg_pool2d", x, self.pool_size, self.strides, self.padding),)
 
@@ -143,9 +138,7 @@ class AveragePooling2D(_Pooling2D):
 
 
 class _GlobalPooling2D(ImageLayer):
-    def __init__(self, keepdims: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.keepdims = _validate.boolean(keepdims, "keepdims")
+    keepdims: Flag = flag(False)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, C), or (None, 1, 1, C)."""
@@ -164,8 +157,8 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
     ----------
     keepdims : bool, default False
         Whether the output is (N, 1, 1, C).
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -191,7 +184,7 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
         """Return the means, and the input's shape."""
         return self._pooled(ops.avg_pool2d(x, x.shape[1:3])), x.shape
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep]:
         """Return the pooling."""
         size = (x.shape[1], x.shape[2])
         return (steps.pool2d("avg_pool2d", x, size, size, "valid"),)
@@ -208,8 +201,8 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
     ----------
     keepdims : bool, default False
         Whether the output is (N, 1, 1, C).
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -237,14 +230,10 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         y = ops.max_pool2d(x, x.shape[1:3])
         return self._pooled(y), (x, y)
 
-    def kernel_steps(self, x: np.ndarray) -> Sequence[steps.KernelStep]:
-        """Return the pooling."""
+    def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
+        """Return the pooling; in training None, as the gradient is no kernel's."""
         size = (x.shape[1], x.shape[2])
-        return (steps.pool2d("max_pool2d", x, size, size, "valid"),)
-
-    def training_steps(self, x: np.ndarray, place: int) -> Sequence[steps.KernelStep] | None:
-        """Return None: the gradient is no kernel's."""
-        return None
+        return (steps.pool2d("max_pool2d", x, size, size, "valid"),) if place is None else None
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` at the maxima, shared out evenly."""

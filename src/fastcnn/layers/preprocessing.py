@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _validate, initializers
+from fastcnn._settings import Flag, Setting, flag, optional
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, Layer, WeightSpec
 from fastcnn.random import Draws
@@ -20,6 +21,20 @@ _ROWS = 256
 _EPSILON = 1e-7
 
 
+def _numbers(value: ArrayLike, name: str) -> Any:
+    """Return `value` as a float, or as a list of floats, all finite."""
+    numbers = _validate.array(value, name, (0, 1)).astype(np.float64)
+    _validate.not_empty(numbers.shape, name)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return numbers.tolist()
+
+
+def _axes(value: Any, name: str) -> tuple[int, ...]:
+    axes = () if value is None else value if isinstance(value, list | tuple) else (value,)
+    return tuple(_validate.integer(each, name, -32, 32) for each in axes)
+
+
 class Rescaling(Layer):
     """``x * scale + offset``: pixels from [0, 255] in [0, 1] with ``scale=1 / 255``.
 
@@ -27,8 +42,8 @@ class Rescaling(Layer):
     ----------
     scale, offset : float or sequence of float
         One for all, or one for each channel. The `offset` is 0 by default.
-    **kwargs
-        `name`, `input_shape`: see `Layer`.
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -48,9 +63,8 @@ class Rescaling(Layer):
 
     preprocessing = True
 
-    def __init__(self, scale: ArrayLike, offset: ArrayLike = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.scale, self.offset = _numbers(scale, "scale"), _numbers(offset, "offset")
+    scale: Setting[ArrayLike, Any] = Setting(_numbers)
+    offset: Setting[ArrayLike, Any] = Setting(_numbers, 0.0)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
@@ -82,8 +96,8 @@ class Normalization(Layer):
         Both or neither. One for all, or one for each place on the last of the axes.
     invert : bool, default False
         Whether to undo it: ``x * sqrt(variance) + mean``.
-    **kwargs
-        `name`, `input_shape`: see `Layer`.
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -112,26 +126,19 @@ class Normalization(Layer):
 
     preprocessing = True
 
-    def __init__(
-        self,
-        axis: int | Sequence[int] | None = -1,
-        mean: ArrayLike | None = None,
-        variance: ArrayLike | None = None,
-        invert: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        axes = () if axis is None else axis if isinstance(axis, list | tuple) else (axis,)
-        self.axis = tuple(_validate.integer(each, "axis", -32, 32) for each in axes)
-        if (mean is None) != (variance is None):
-            raise ValueError(f"mean and variance must both be given, or neither, got mean {mean!r} and variance {variance!r}")
-        self.mean = None if mean is None else _numbers(mean, "mean")
-        self.variance = None if variance is None else _numbers(variance, "variance")
-        if self.mean is not None and self.variance is not None:
+    axis: Setting[int | Sequence[int] | None, tuple[int, ...]] = Setting(_axes, -1)
+    mean: Setting[Any, Any] = optional(Setting(_numbers))
+    variance: Setting[Any, Any] = optional(Setting(_numbers))
+    invert: Flag = flag(False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.mean is None) != (self.variance is None):
+            raise ValueError(f"mean and variance must both be given, or neither, got mean {self.mean} and variance {self.variance}")
+        if self.mean is not None:
             _validate.same_shape(np.shape(self.variance), np.shape(self.mean), "variance", "the shape of mean")
             if np.min(self.variance) < 0:
                 raise ValueError(f"variance must not be negative, got {self.variance}")
-        self.invert = _validate.boolean(invert, "invert")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
@@ -223,15 +230,6 @@ class Normalization(Layer):
 def floating(x: np.ndarray) -> np.dtype:
     """Return the dtype to work in: that of `x`, or float32 for integers."""
     return x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
-
-
-def _numbers(value: ArrayLike, name: str) -> Any:
-    """Return `value` as a float, or as a list of floats, all finite."""
-    numbers = _validate.array(value, name, (0, 1)).astype(np.float64)
-    _validate.not_empty(numbers.shape, name)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{name} must be finite, got {value!r}")
-    return numbers.tolist()
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastcnn import _validate
+from fastcnn._settings import Choice, Pair, Setting, choice, pair
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, ImageLayer, Layer
 from fastcnn.layers.core import Reshaping
+from fastcnn.ops.resampling import enlarged, enlarged_backward
 from fastcnn.random import Draws
 
 #: ((top, bottom), (left, right)).
 Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _target_shape(value: Any, name: str) -> tuple[int, ...]:
+    _validate.instance(value, list | tuple, name, "a sequence of integers")
+    sizes = tuple(_validate.integer(size, f"{name}[{axis}]", -1) for axis, size in enumerate(value))
+    if 0 in sizes or sizes.count(-1) > 1:
+        raise ValueError(f"{name} must hold positive sizes and at most one -1, got {sizes}")
+    return sizes
+
+
+def _order(value: Any, name: str) -> tuple[int, ...]:
+    axes = _validate.shape(value, name, range(1, 32))
+    if sorted(axes) != list(range(1, len(axes) + 1)):
+        raise ValueError(f"{name} must hold each of 1 to {len(axes)} once, got {axes}")
+    return axes
+
+
+def _margins(value: Any, name: str) -> Margins:
+    """Return `value` as ((top, bottom), (left, right))."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be an integer, a pair or a pair of pairs, got {value!r}")
+    margins = _validate.padding(value, name)
+    assert not isinstance(margins, str)
+    return margins
 
 
 class Reshape(Reshaping):
@@ -25,8 +52,8 @@ class Reshape(Reshaping):
     ----------
     target_shape : sequence of int
         Without the batch. One size may be -1, which is what the others leave.
-    **kwargs
-        `name`, `input_shape`: see `Layer`.
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -45,13 +72,7 @@ class Reshape(Reshaping):
     (None, 7, 7, 2)
     """
 
-    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        _validate.instance(target_shape, list | tuple, "target_shape", "a sequence of integers")
-        sizes = [_validate.integer(size, f"target_shape[{axis}]", -1) for axis, size in enumerate(target_shape)]
-        if 0 in sizes or sizes.count(-1) > 1:
-            raise ValueError(f"target_shape must hold positive sizes and at most one -1, got {tuple(sizes)}")
-        self.target_shape = tuple(sizes)
+    target_shape: Setting[Sequence[int], tuple[int, ...]] = Setting(_target_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, ...) with `target_shape`."""
@@ -68,8 +89,8 @@ class Permute(Layer):
     ----------
     dims : sequence of int
         For each axis of the output, which one of the input it is; the first behind the batch is 1.
-    **kwargs
-        `name`, `input_shape`: see `Layer`.
+    name, input_shape
+        See `Layer`.
 
     Raises
     ------
@@ -87,11 +108,7 @@ class Permute(Layer):
     (None, 3, 28, 32)
     """
 
-    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.dims = _validate.shape(dims, "dims", range(1, 32))
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(f"dims must hold each of 1 to {len(self.dims)} once, got {self.dims}")
+    dims: Setting[Sequence[int], tuple[int, ...]] = Setting(_order)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the sizes in their new order."""
@@ -115,8 +132,8 @@ class ZeroPadding2D(ImageLayer):
     ----------
     padding : int, pair of int or pair of pairs, default (1, 1)
         Pixels on all sides; above and below, and left and right; or ((top, bottom), (left, right)).
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -134,9 +151,7 @@ class ZeroPadding2D(ImageLayer):
     (None, 29, 32, 3)
     """
 
-    def __init__(self, padding: int | Sequence[Any] = (1, 1), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.padding = _margins(padding, "padding")
+    padding: Setting[int | Sequence[Any], Margins] = Setting(_margins, (1, 1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, top + H + bottom, left + W + right, C)."""
@@ -159,8 +174,8 @@ class Cropping2D(ImageLayer):
     ----------
     cropping : int, pair of int or pair of pairs, default ((0, 0), (0, 0))
         Pixels on all sides; above and below, and left and right; or ((top, bottom), (left, right)).
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -179,9 +194,7 @@ class Cropping2D(ImageLayer):
     (None, 24, 20, 3)
     """
 
-    def __init__(self, cropping: int | Sequence[Any] = ((0, 0), (0, 0)), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.cropping = _margins(cropping, "cropping")
+    cropping: Setting[int | Sequence[Any], Margins] = Setting(_margins, ((0, 0), (0, 0)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, H - top - bottom, W - left - right, C)."""
@@ -198,15 +211,6 @@ class Cropping2D(ImageLayer):
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` with a margin of zeros."""
         return _padded(dy, self.cropping), ()
-
-
-def _margins(value: Any, name: str) -> Margins:
-    """Return `value` as ((top, bottom), (left, right))."""
-    if isinstance(value, str):
-        raise TypeError(f"{name} must be an integer, a pair or a pair of pairs, got {value!r}")
-    margins = _validate.padding(value, name)
-    assert not isinstance(margins, str)
-    return margins
 
 
 def _cropped(x: np.ndarray, margins: Margins) -> np.ndarray:
@@ -238,8 +242,8 @@ class UpSampling2D(ImageLayer):
     interpolation : {"nearest", "bilinear"}
         Whether each pixel is repeated, or the new ones lie on straight lines between the old ones, whose colours are those of their
         centres; behind the outermost centres, the image goes on as it is there.
-    **kwargs
-        `name`, `input_shape`: see `Layer`; `data_format`, which must be "channels_last".
+    name, input_shape, data_format
+        See `Layer`; the format must be "channels_last".
 
     Raises
     ------
@@ -262,10 +266,9 @@ class UpSampling2D(ImageLayer):
     [0.0, 1.0, 3.0, 4.0]
     """
 
-    def __init__(self, size: int | Sequence[int] = (2, 2), *, interpolation: str = "nearest", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.size = _validate.pair(size, "size", 1)
-        self.interpolation: str = _validate.choice(interpolation, "interpolation", ("nearest", "bilinear"))
+    size: Pair = pair(1, (2, 2))
+    _: KW_ONLY
+    interpolation: Choice = choice("nearest", "bilinear")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (None, rows · H, columns · W, C)."""
@@ -277,50 +280,11 @@ class UpSampling2D(ImageLayer):
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the larger images."""
         for axis, factor in enumerate(self.size, 1):
-            x = self._enlarged(x, axis, factor)
+            x = enlarged(x, axis, factor, self.interpolation)
         return x, None
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return for each pixel the sum of `dy` over those that it has a share in, by their shares."""
         for axis, factor in enumerate(self.size, 1):
-            dy = self._gathered(dy, axis, factor)
+            dy = enlarged_backward(dy, axis, factor, self.interpolation)
         return dy, ()
-
-    def _enlarged(self, x: np.ndarray, axis: int, factor: int) -> np.ndarray:
-        if factor == 1 or self.interpolation == "nearest":
-            return np.repeat(x, factor, axis)
-        length, x = x.shape[axis], np.concatenate([x.take([0], axis), x, x.take([-1], axis)], axis)
-        y = np.zeros((*x.shape[:axis], factor * length, *x.shape[axis + 1 :]), x.dtype)
-        for phase, start, share in _phases(factor):
-            y[_along(axis, phase, None, factor)] += share * x[_along(axis, start, start + length)]
-        return y
-
-    def _gathered(self, dy: np.ndarray, axis: int, factor: int) -> np.ndarray:
-        """The adjoint of `_enlarged`."""
-        length = dy.shape[axis] // factor
-        if factor == 1 or self.interpolation == "nearest":
-            total = dy[_along(axis, 0, None, factor)].copy()
-            for phase in range(1, factor):
-                total += dy[_along(axis, phase, None, factor)]
-            return total
-        dx = np.zeros((*dy.shape[:axis], length + 2, *dy.shape[axis + 1 :]), dy.dtype)
-        for phase, start, share in _phases(factor):
-            dx[_along(axis, start, start + length)] += share * dy[_along(axis, phase, None, factor)]
-        dx[_along(axis, 1, 2)] += dx[_along(axis, 0, 1)]
-        dx[_along(axis, length, length + 1)] += dx[_along(axis, length + 1, None)]
-        return np.ascontiguousarray(dx[_along(axis, 1, length + 1)])
-
-
-def _along(axis: int, start: int, stop: int | None, step: int = 1) -> tuple[slice, ...]:
-    """Return the index of a slice along `axis`."""
-    return (*[slice(None)] * axis, slice(start, stop, step))
-
-
-def _phases(factor: int) -> Iterator[tuple[int, int, float]]:
-    """Yield which of `factor` new pixels lies between which old ones, counted from the one before the first, and their shares in it."""
-    for phase in range(factor):
-        position = (phase + 0.5) / factor - 0.5
-        lower = math.floor(position)
-        for neighbour, share in ((lower, lower + 1 - position), (lower + 1, position - lower)):
-            if share:
-                yield phase, 1 + neighbour, share

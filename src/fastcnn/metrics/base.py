@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _targets, _validate
+from fastcnn._settings import Setting
 
 
 class _Gathering(_registry.Configurable):
     """A figure that is gathered bit by bit, under a name that is made of the class's if none is given."""
 
-    def __init__(self, name: str | None = None) -> None:
-        self.name = name or _registry.snake_case(type(self).__name__)
+    name: Setting[str | None, str] = Setting(lambda value, _: value, None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.name = self.name or _registry.snake_case(type(self).__name__)
         self.reset_state()
 
     def reset_state(self) -> None:

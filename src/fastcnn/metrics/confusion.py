@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcnn import _registry, _targets, _validate
+from fastcnn._settings import Choice, Integer, OptionalInteger, Setting, choice, integer, optional
 from fastcnn.metrics.base import Metric
 
 #: The most classes of a confusion matrix: one of 8 GB.
@@ -21,10 +22,10 @@ class _ThresholdMetric(Metric):
     """A metric of the weights of positives and negatives above some thresholds, in rising order.
 
     Predictions are gathered by how many thresholds they are above, which is less work than threshold by threshold. A subclass gives
-    `_levels`, and the number of thresholds before it calls the constructor.
+    `_levels`, and the number of thresholds.
     """
 
-    _threshold_count: int
+    _threshold_count = 0
 
     def reset_state(self) -> None:
         """Forget what was gathered."""
@@ -52,39 +53,45 @@ class _ThresholdMetric(Metric):
         return self._weights[:, :0:-1].cumsum(axis=1)[:, ::-1]
 
 
-class _RatioMetric(_ThresholdMetric):
+def _thresholds(value: Any, name: str) -> float | list[float] | None:
+    """Return `value`, if there is any, as floats in [0, 1]."""
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return None if value is None else _validate.real(value, name, 0, 1)
+    if not len(value):
+        raise ValueError(f"{name} must be a number, or some, got none")
+    return [_validate.real(threshold, f"{name}[{i}]", 0, 1) for i, threshold in enumerate(value)]
+
+
+class _Ratio(_registry.Configurable):
+    """The arguments that come before the name."""
+
+    thresholds: Setting[float | Sequence[float] | None, float | list[float] | None] = Setting(_thresholds, None)
+    top_k: OptionalInteger = optional(integer(1))
+    class_id: OptionalInteger = optional(integer(0))
+
+
+class _RatioMetric(_ThresholdMetric, _Ratio):
     """What precision and recall have in common; `Precision` says what the arguments are."""
 
-    def __init__(
-        self,
-        thresholds: float | Sequence[float] | None = None,
-        top_k: int | None = None,
-        class_id: int | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.thresholds = _check_thresholds(thresholds)
-        self.top_k = None if top_k is None else _validate.integer(top_k, "top_k", 1)
-        self.class_id = None if class_id is None else _validate.integer(class_id, "class_id", 0)
-        default = 0.5 if top_k is None else -np.inf
-        self._limits = np.atleast_1d(np.array(default if thresholds is None else self.thresholds, np.float32))
+    def __post_init__(self) -> None:
+        default = 0.5 if self.top_k is None else -np.inf
+        self._limits = np.atleast_1d(np.array(default if self.thresholds is None else self.thresholds, np.float32))
         self._threshold_count = self._limits.size
-        super().__init__(name)
+        super().__post_init__()
 
     def _pick(self, array: np.ndarray) -> np.ndarray:
         if self.class_id is None:
             return array
         if array.ndim < 2 or self.class_id >= array.shape[-1]:
             raise ValueError(f"y_pred must have an entry {self.class_id}, the class_id, on its last axis, got shape {array.shape}")
-        picked: np.ndarray = array[..., self.class_id]
-        return picked
+        return array[..., self.class_id]
 
     def _levels(self, predictions: np.ndarray) -> np.ndarray:
         if self.top_k is not None:
             order = np.argsort(-predictions, axis=-1, kind="stable")
             predictions = predictions.copy()
             np.put_along_axis(predictions, order[..., self.top_k :], -np.inf, axis=-1)
-        levels: np.ndarray = np.count_nonzero(self._pick(predictions)[..., None] > self._limits, axis=-1)
-        return levels
+        return np.count_nonzero(self._pick(predictions)[..., None] > self._limits, axis=-1)
 
     def _ratio(self, tp: np.ndarray, fp: np.ndarray, positives: np.ndarray) -> np.ndarray:
         """Return the ratio, for each threshold, of the weights of true and of false positives and of all that is positive."""
@@ -165,7 +172,14 @@ class Recall(_RatioMetric):
         return _divide(tp, positives)
 
 
-class AUC(_ThresholdMetric):
+class _Curve(_registry.Configurable):
+    """The arguments that come before the name."""
+
+    num_thresholds: Integer = integer(2, 200, MAX_THRESHOLDS)
+    curve: Choice = choice("ROC", "PR")
+
+
+class AUC(_ThresholdMetric, _Curve):
     """The area under the curve that true positives draw as the threshold falls; predictions are probabilities.
 
     Parameters
@@ -201,16 +215,14 @@ class AUC(_ThresholdMetric):
     0.75
     """
 
-    def __init__(self, num_thresholds: int = 200, curve: str = "ROC", name: str | None = None) -> None:
-        self.num_thresholds = self._threshold_count = _validate.integer(num_thresholds, "num_thresholds", 2, MAX_THRESHOLDS)
-        self.curve: str = _validate.choice(curve, "curve", ("ROC", "PR"))
-        super().__init__(name)
+    def __post_init__(self) -> None:
+        self._threshold_count = self.num_thresholds
+        super().__post_init__()
 
     def _levels(self, predictions: np.ndarray) -> np.ndarray:
         """Return how many thresholds each prediction is above: the first, which is below 0, and those of i / (T - 1) below it."""
         scaled = np.clip(predictions, 0, 1) * np.float32(self.num_thresholds - 1)
-        levels: np.ndarray = np.fmax(np.ceil(scaled), 1).astype(np.int64)  # a NaN is above the first alone
-        return levels
+        return np.fmax(np.ceil(scaled), 1).astype(np.int64)  # a NaN is above the first alone
 
     def result(self) -> float:
         """Return the area."""
@@ -226,21 +238,9 @@ class AUC(_ThresholdMetric):
         return float(np.sum(_divide(slope * (offset * growth - np.diff(tp)), positives)))
 
 
-def _check_thresholds(thresholds: Any) -> float | list[float] | None:
-    """Return `thresholds` as floats in [0, 1]."""
-    if thresholds is None:
-        return None
-    if not isinstance(thresholds, (list, tuple, np.ndarray)):
-        return _registry.real(thresholds, "thresholds", 0, 1)
-    if not len(thresholds):
-        raise ValueError("thresholds must be a number, or some, got none")
-    return [_registry.real(threshold, f"thresholds[{i}]", 0, 1) for i, threshold in enumerate(thresholds)]
-
-
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return ``a / b``, and 0 where `b` is 0."""
-    ratios: np.ndarray = np.divide(a, b, out=np.zeros_like(a), where=b != 0)
-    return ratios
+    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
 
 
 def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int | None = None) -> np.ndarray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _registry, _targets, _validate
+from fastcnn import _registry, _targets
+from fastcnn._settings import Integer, Real, integer, real
 from fastcnn.metrics.base import MeanMetric
 
 
@@ -41,8 +42,7 @@ class SparseCategoricalAccuracy(MeanMetric):
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return whether each prediction is right."""
-        matches: np.ndarray = y_true == y_pred.argmax(axis=-1)
-        return matches
+        return y_true == y_pred.argmax(axis=-1)
 
 
 class CategoricalAccuracy(MeanMetric):
@@ -73,8 +73,7 @@ class CategoricalAccuracy(MeanMetric):
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return whether each prediction is right."""
-        matches: np.ndarray = y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
-        return matches
+        return y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
 
 
 class BinaryAccuracy(MeanMetric):
@@ -105,28 +104,26 @@ class BinaryAccuracy(MeanMetric):
     0.75
     """
 
-    def __init__(self, name: str | None = None, threshold: float = 0.5) -> None:
-        super().__init__(name)
-        self.threshold = _registry.real(threshold, "threshold", 0, 1)
+    threshold: Real = real(0, 1, 0.5)
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return whether each prediction is right."""
-        matches: np.ndarray = y_true == (y_pred > self.threshold)
-        return matches
+        return y_true == (y_pred > self.threshold)
 
 
-class _TopK(MeanMetric):
+class _K(_registry.Configurable):
+    """The argument that comes before the name."""
+
+    k: Integer = integer(1, 5)
+
+
+class _TopK(MeanMetric, _K):
     """How often the true class is among the `k` likeliest, of class numbers (N, ...)."""
-
-    def __init__(self, k: int = 5, name: str | None = None) -> None:
-        super().__init__(name)
-        self.k = _validate.integer(k, "k", 1)
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return whether each prediction is right."""
         likelier = y_pred > np.take_along_axis(y_pred, y_true[..., None], axis=-1)
-        matches: np.ndarray = (np.count_nonzero(likelier, axis=-1) < self.k) & np.isfinite(y_pred).all(axis=-1)
-        return matches
+        return (np.count_nonzero(likelier, axis=-1) < self.k) & np.isfinite(y_pred).all(axis=-1)
 
 
 class TopKCategoricalAccuracy(_TopK):
@@ -162,8 +159,7 @@ class TopKCategoricalAccuracy(_TopK):
 
     def check_targets(self, y_true: ArrayLike, output_shape: _targets.OutputShape) -> np.ndarray:
         """Return the numbers of the true classes, (N, ...)."""
-        labels: np.ndarray = super().check_targets(y_true, output_shape).argmax(axis=-1)
-        return labels
+        return super().check_targets(y_true, output_shape).argmax(axis=-1)
 
 
 class SparseTopKCategoricalAccuracy(_TopK):
@@ -231,8 +227,7 @@ class MeanSquaredError(MeanMetric):
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return the squared differences."""
-        squares: np.ndarray = np.square(y_pred - y_true)
-        return squares
+        return np.square(y_pred - y_true)
 
 
 class MeanAbsoluteError(MeanMetric):
@@ -263,5 +258,4 @@ class MeanAbsoluteError(MeanMetric):
 
     def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return the differences' sizes."""
-        sizes: np.ndarray = np.abs(y_pred - y_true)
-        return sizes
+        return np.abs(y_pred - y_true)

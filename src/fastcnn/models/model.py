@@ -108,7 +108,7 @@ class Model(Saving):
                 layer.absorb(observed)
         return one_or_list(outputs)
 
-    @property
+    @property  # type: ignore[misc]
     def trainable(self) -> bool:
         """Whether training changes the weights; set for all layers at once, it takes effect at the next `compile`."""
         return self._trainable
@@ -146,10 +146,14 @@ class Model(Saving):
         """The tensor, or the list of tensors, that the model ends with."""
         return one_or_list(self.outputs)
 
-    @property
+    @property  # type: ignore[misc]
     def input_shape(self) -> Any:
         """The shape of the inputs, with None for the batch; a list for several."""
         return one_or_list([tensor.shape for tensor in self.inputs])
+
+    @input_shape.setter
+    def input_shape(self, shape: Any) -> None:
+        """Take no notice: a model begins with its inputs."""
 
     @property
     def output_shape(self) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from fastcnn import _registry, _validate
 from fastcnn.graph import Graph, Shape, Tensor, keyed_layers
 from fastcnn.layers.base import Layer, batch_shape
-from fastcnn.layers.input import Input, InputLayer
+from fastcnn.layers.core import Input, InputLayer
 from fastcnn.models.model import Model
 from fastcnn.models.saving import Saving, layer_from, model_class
 
@@ -161,4 +161,4 @@ class Sequential(Model):
 
 def _declared_shape(layer: Layer) -> Shape | None:
     """Return the shape of inputs that a first layer knows of."""
-    return layer.graph.inputs[0].shape if layer.graph is not None else layer.declared_input_shape
+    return layer.graph.inputs[0].shape if layer.graph is not None else layer.input_shape

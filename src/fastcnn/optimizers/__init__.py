@@ -1,16 +1,15 @@
 """Optimizers, with Keras's names, defaults and numerics. Each updates all weights of a model at once, in one flat array, in place.
 
-``base.py`` has what they share: the learning rate, clipping, weight decay, accumulation; ``momentum.py`` and ``adaptive.py`` have the
-rules, ``schedules.py`` the learning rates that change from step to step.
+``base.py`` has what they share: the learning rate, clipping, weight decay, accumulation; ``rules.py`` has the rules, ``schedules.py`` the
+learning rates that change from step to step.
 """
 
 from typing import Any
 
 from fastcnn import _registry
 from fastcnn.optimizers import schedules
-from fastcnn.optimizers.adaptive import Adam, AdamW, Nadam, RMSprop
 from fastcnn.optimizers.base import Optimizer
-from fastcnn.optimizers.momentum import SGD, Lion
+from fastcnn.optimizers.rules import SGD, Adam, AdamW, Lion, Nadam, RMSprop
 
 __all__ = ["SGD", "Adam", "AdamW", "Lion", "Nadam", "Optimizer", "RMSprop", "get", "schedules"]
 

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from fastcnn import _registry, _validate
+from fastcnn._settings import OptionalInteger, OptionalReal, integer, optional, real
 from fastcnn.ops import updates
 from fastcnn.optimizers import schedules
 
 _FLOAT32 = np.dtype(np.float32)
+
+
+class LearningRate:
+    """A number or a schedule, which is kept as it is, and is read as the number for the optimizer's next batch."""
+
+    def __init__(self, default: float) -> None:
+        self._default = default
+
+    def __get__(self, owner: Any, cls: type) -> float:
+        kept = self._default if owner is None else vars(owner)["learning_rate"]
+        return kept if isinstance(kept, float) else schedules.rate(kept(owner.batches), "learning_rate")
+
+    def __set__(self, owner: object, value: float | schedules.LearningRateSchedule) -> None:
+        new, old = schedules.rate_or_schedule(value, "learning_rate"), vars(owner).get("learning_rate")
+        if isinstance(new, float) and isinstance(old, schedules.LearningRateSchedule):
+            raise TypeError(f"learning_rate is a schedule, {type(old).__name__}, and cannot be set to the number {new:g}")
+        vars(owner)["learning_rate"] = new
 
 
 class Optimizer(_registry.Configurable):
@@ -21,7 +40,8 @@ class Optimizer(_registry.Configurable):
 
     Parameters
     ----------
-    learning_rate : float or LearningRateSchedule
+    learning_rate : float or LearningRateSchedule, default 0.001
+        It may be changed between steps: to a number, unless it is a schedule, or to a schedule.
     weight_decay : float, optional
         Before each step, every weight loses this share of itself, times the learning rate.
     clipnorm : float, optional
@@ -35,6 +55,8 @@ class Optimizer(_registry.Configurable):
 
     Attributes
     ----------
+    learning_rate : float
+        That of the next batch, though a schedule gives it.
     iterations : int
         The number of steps so far.
     slots : dict of str to ndarray
@@ -64,58 +86,37 @@ class Optimizer(_registry.Configurable):
     (array([-0.5], dtype=float32), 1)
     """
 
-    #: The names of the slots that the rule wants, in its order; None for one that is not needed.
-    _slot_names: tuple[str | None, ...] = ()
+    learning_rate: LearningRate = LearningRate(0.001)
+    _: KW_ONLY
+    weight_decay: OptionalReal = optional(real(0, math.inf))
+    clipnorm: OptionalReal = optional(real(0, math.inf))
+    clipvalue: OptionalReal = optional(real(0, math.inf))
+    global_clipnorm: OptionalReal = optional(real(0, math.inf))
+    gradient_accumulation_steps: OptionalInteger = optional(integer(2))
 
-    def __init__(
-        self,
-        learning_rate: float | schedules.LearningRateSchedule,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-    ) -> None:
-        self._learning_rate = schedules.rate_or_schedule(learning_rate)
-        self.weight_decay = _real_or_none(weight_decay, "weight_decay")
-        self.clipnorm = _real_or_none(clipnorm, "clipnorm")
-        self.clipvalue = _real_or_none(clipvalue, "clipvalue")
-        self.global_clipnorm = _real_or_none(global_clipnorm, "global_clipnorm")
-        steps = gradient_accumulation_steps
-        self.gradient_accumulation_steps = None if steps is None else _validate.integer(steps, "gradient_accumulation_steps", 2)
-        if [clipnorm, clipvalue, global_clipnorm].count(None) < 2:
-            raise ValueError(
-                f"only one of clipnorm, clipvalue and global_clipnorm may be given, got {clipnorm!r}, {clipvalue!r} and {global_clipnorm!r}"
-            )
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        limits = (self.clipnorm, self.clipvalue, self.global_clipnorm)
+        if limits.count(None) < 2:
+            raise ValueError("only one of clipnorm, clipvalue and global_clipnorm may be given, got {}, {} and {}".format(*limits))
         self.iterations = 0
         self.slots: dict[str, np.ndarray] = {}
         self._spans: list[slice] = []
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next batch. It may be changed between steps: to a number, unless it is a schedule, or to a schedule."""
-        return self._learning_rate if isinstance(self._learning_rate, float) else schedules.rate(self._learning_rate(self.batches))
-
-    @learning_rate.setter
-    def learning_rate(self, value: float | schedules.LearningRateSchedule) -> None:
-        new = schedules.rate_or_schedule(value)
-        if isinstance(new, float) and not isinstance(self._learning_rate, float):
-            raise TypeError(f"learning_rate is a schedule, {type(self._learning_rate).__name__}, and cannot be set to the number {new:g}")
-        self._learning_rate = new
+    def _slot_names(self) -> tuple[str | None, ...]:
+        """The names of the slots that the rule wants, in its order; None for one that is not needed."""
+        return ()
 
     @property
     def batches(self) -> int:
         """The number of batches so far, which is what schedules are given: that of the steps but where gradients are accumulated."""
-        return self.iterations * (self.gradient_accumulation_steps or 1) + self._accumulated
-
-    @property
-    def _accumulated(self) -> int:
-        """The number of batches since the last step."""
-        return int(self.slots["accumulated"][0]) if "accumulated" in self.slots else 0
+        since_the_last_step = int(self.slots["accumulated"][0]) if "accumulated" in self.slots else 0
+        return self.iterations * (self.gradient_accumulation_steps or 1) + since_the_last_step
 
     def _arguments(self) -> dict[str, Any]:
         """Return what the constructor was given, with the schedule of learning rates if there is one."""
-        return super()._arguments() | {"learning_rate": self._learning_rate}
+        return super()._arguments() | {"learning_rate": vars(self)["learning_rate"]}
 
     def build(self, sizes: Sequence[int]) -> None:
         """Begin anew, for variables with so many elements each, one after the other in the flat arrays."""
@@ -139,13 +140,11 @@ class Optimizer(_registry.Configurable):
         """
         self._check("weights", weights)
         self._check("gradients", gradients)
-        for name in self._slot_names:
-            if name:
-                self._check(name, self.slots[name])
+        for name in filter(None, self._slot_names):
+            self._check(name, self.slots[name])
         rate = self.learning_rate
         if self.gradient_accumulation_steps:
-            with np.errstate(all="ignore"):  # NaN and Inf go where they go
-                self._accumulate(weights, gradients, rate)
+            self._accumulate(weights, gradients, rate, self.gradient_accumulation_steps)
         else:
             self._apply(weights, gradients, rate)
 
@@ -155,15 +154,15 @@ class Optimizer(_registry.Configurable):
         if array.shape != (size,) or array.dtype != _FLOAT32:
             raise ValueError(f"{name} must be float32 of shape ({size},), as `build` was told, got {array.dtype} {array.shape}")
 
-    def _accumulate(self, weights: np.ndarray, gradients: np.ndarray, rate: float) -> None:
-        """Add `gradients` to those that wait, and make a step where they are enough."""
-        assert self.gradient_accumulation_steps is not None
+    @np.errstate(all="ignore")  # NaN and Inf go where they go
+    def _accumulate(self, weights: np.ndarray, gradients: np.ndarray, rate: float, steps: int) -> None:
+        """Add `gradients` to those that wait, and make a step where they are those of so many batches."""
         total, count = self.slots["gradient_accumulator"], self.slots["accumulated"]
         total += gradients
-        if count[0] + 1 < self.gradient_accumulation_steps:
+        if count[0] + 1 < steps:
             count += 1
             return
-        total /= self.gradient_accumulation_steps
+        total /= steps
         self._apply(weights, total, rate)
         total.fill(0)
         count.fill(0)
@@ -171,13 +170,13 @@ class Optimizer(_registry.Configurable):
     def _apply(self, weights: np.ndarray, gradients: np.ndarray, rate: float) -> None:
         """Make one step with `gradients`, which may be changed."""
         if self.clipvalue or self.clipnorm or self.global_clipnorm:
-            with np.errstate(all="ignore"):
-                self._clip(gradients)
+            self._clip(gradients)
         rule, coefficients = self._next_step(rate)
         slots = [self.slots[name] if name else None for name in self._slot_names]
         updates.step(rule, weights, gradients, coefficients, slots, rate * (self.weight_decay or 0))
         self.iterations += 1
 
+    @np.errstate(all="ignore")
     def _clip(self, gradients: np.ndarray) -> None:
         if self.clipvalue:
             np.clip(gradients, -self.clipvalue, self.clipvalue, out=gradients)
@@ -200,7 +199,3 @@ def _shorten(vector: np.ndarray, longest: float) -> float:
     if not norm <= longest:  # for NaN, too
         vector *= longest / norm
     return norm
-
-
-def _real_or_none(value: Any, name: str) -> float | None:
-    return None if value is None else _registry.real(value, name, 0, math.inf)

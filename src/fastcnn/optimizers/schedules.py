@@ -5,11 +5,16 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import KW_ONLY
+from typing import Any, TypeAlias
 
 from fastcnn import _registry, _validate
+from fastcnn._settings import Flag, OptionalReal, Real, Setting, flag, optional, real
 
 __all__ = ["CosineDecay", "ExponentialDecay", "LearningRateSchedule", "PiecewiseConstantDecay", "PolynomialDecay"]
+
+#: Rates, or steps.
+Rates: TypeAlias = Setting[Sequence[float], list[float]]
 
 
 class LearningRateSchedule(_registry.Configurable):
@@ -43,9 +48,8 @@ class LearningRateSchedule(_registry.Configurable):
 class _Decay(LearningRateSchedule):
     """The base of those that begin at one rate and take a number of steps."""
 
-    def __init__(self, initial_learning_rate: float, decay_steps: float) -> None:
-        self.initial_learning_rate = rate(initial_learning_rate, "initial_learning_rate")
-        self.decay_steps = _registry.real(decay_steps, "decay_steps", 1, math.inf)
+    initial_learning_rate: Real = real(0, math.inf)
+    decay_steps: Real = real(1, math.inf)
 
 
 class ExponentialDecay(_Decay):
@@ -76,10 +80,8 @@ class ExponentialDecay(_Decay):
     0.2
     """
 
-    def __init__(self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False) -> None:
-        super().__init__(initial_learning_rate, decay_steps)
-        self.decay_rate = rate(decay_rate, "decay_rate")
-        self.staircase = _validate.boolean(staircase, "staircase")
+    decay_rate: Real = real(0, math.inf)
+    staircase: Flag = flag(False)
 
     def __call__(self, step: float) -> float:
         """Return the learning rate after `step` batches."""
@@ -123,19 +125,10 @@ class CosineDecay(_Decay):
     [0.0, 0.25, 0.5, 0.25, 0.0]
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        alpha: float = 0.0,
-        *,
-        warmup_target: float | None = None,
-        warmup_steps: float = 0,
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps)
-        self.alpha = rate(alpha, "alpha")
-        self.warmup_target = None if warmup_target is None else rate(warmup_target, "warmup_target")
-        self.warmup_steps = rate(warmup_steps, "warmup_steps")
+    alpha: Real = real(0, math.inf, 0.0)
+    _: KW_ONLY
+    warmup_target: OptionalReal = optional(real(0, math.inf))
+    warmup_steps: Real = real(0, math.inf, 0)
 
     def __call__(self, step: float) -> float:
         """Return the learning rate after `step` batches."""
@@ -179,18 +172,9 @@ class PolynomialDecay(_Decay):
     0.375
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
-        cycle: bool = False,
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps)
-        self.end_learning_rate = rate(end_learning_rate, "end_learning_rate")
-        self.power = rate(power, "power")
-        self.cycle = _validate.boolean(cycle, "cycle")
+    end_learning_rate: Real = real(0, math.inf, 0.0001)
+    power: Real = real(0, math.inf, 1.0)
+    cycle: Flag = flag(False)
 
     def __call__(self, step: float) -> float:
         """Return the learning rate after `step` batches."""
@@ -198,6 +182,12 @@ class PolynomialDecay(_Decay):
         share = share / max(math.ceil(share), 1) if self.cycle else min(share, 1)
         left: float = (1 - share) ** self.power
         return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
+
+
+def _rates(values: Any, name: str) -> list[float]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise TypeError(f"{name} must be a list of numbers, got {values!r} of type {type(values).__name__}")
+    return [rate(value, f"{name}[{index}]") for index, value in enumerate(values)]
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
@@ -227,9 +217,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     [1.0, 0.5, 0.1]
     """
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
-        self.boundaries = _reals(boundaries, "boundaries")
-        self.values = _reals(values, "values")
+    boundaries: Rates = Setting(_rates)
+    values: Rates = Setting(_rates)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.boundaries) != len(self.values) - 1:
             raise ValueError(f"values must be one more than boundaries, got {len(self.values)} and {len(self.boundaries)}")
         if self.boundaries != sorted(self.boundaries):
@@ -243,19 +235,13 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 _CLASSES = _registry.table(ExponentialDecay, CosineDecay, PolynomialDecay, PiecewiseConstantDecay)
 
 
-def rate(value: Any, name: str = "learning_rate") -> float:
+def rate(value: Any, name: str) -> float:
     """Return `value` as a ``float`` that is not negative."""
-    return _registry.real(value, name, 0, math.inf)
+    return _validate.real(value, name, 0, math.inf)
 
 
-def rate_or_schedule(value: Any) -> float | LearningRateSchedule:
+def rate_or_schedule(value: Any, name: str) -> float | LearningRateSchedule:
     """Return the learning rate that `value` stands for: a number, a schedule, or what `_registry.serialize` made of one."""
     if isinstance(value, LearningRateSchedule | Mapping):
-        return _registry.resolve(value, _CLASSES, "learning_rate", LearningRateSchedule)
-    return rate(value)
-
-
-def _reals(values: Any, name: str) -> list[float]:
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        raise TypeError(f"{name} must be a list of numbers, got {values!r} of type {type(values).__name__}")
-    return [rate(value, f"{name}[{index}]") for index, value in enumerate(values)]
+        return _registry.resolve(value, _CLASSES, name, LearningRateSchedule)
+    return rate(value, name)

@@ -208,6 +208,5 @@ def _true_classes(y: ArrayLike, count: int, classes: int) -> np.ndarray:
     """Return the numbers of the true classes, (N,)."""
     given = _validate.array(y, "y", (1, 2))
     if given.shape == (count, classes):
-        numbers: np.ndarray = given.argmax(axis=-1)
-        return numbers
+        return given.argmax(axis=-1)
     return _targets.class_numbers(_targets.labels(given, (count, classes)), classes)

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fastcnn.graph import Shape
-from fastcnn.layers.activated import ActivatedLayer
+from fastcnn.layers.activated import BiasedLayer
+from fastcnn.layers.activations import Activation
 from fastcnn.layers.base import Layer
-from fastcnn.layers.conv import Conv2D, DepthwiseConv2D
-from fastcnn.layers.core import Activation
-from fastcnn.layers.separable import SeparableConv2D
+from fastcnn.layers.conv import Conv2D, DepthwiseConv2D, SeparableConv2D
 from fastcnn.network import Network, Step
 
 
@@ -50,7 +49,7 @@ def parts_of(network: Network, inputs: list[Shape]) -> list[Part]:
 
 def _part(name: str, kind: str, layer: Layer, step: Step, fresh: Iterator[int]) -> Part:
     """Return `layer`, which does what `step` does, as a part; its activation apart, but of layers that are nothing else."""
-    if not isinstance(layer, ActivatedLayer) or isinstance(layer, Activation) or layer.activation == "linear":
+    if not isinstance(layer, BiasedLayer) or layer.activation == "linear":
         return Part(name, kind, step._replace(operation=layer))
     between = next(fresh)
     bare, last = layer.without_activation(), Activation(layer.activation)

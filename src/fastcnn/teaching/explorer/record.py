@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcnn.graph import Graph
-from fastcnn.layers.core import Activation
+from fastcnn.layers.activations import Elementwise
 from fastcnn.network import Network, Step
 from fastcnn.teaching.explorer.kinds import Kind, kind_of
 from fastcnn.teaching.explorer.pack import Pack
@@ -82,7 +82,7 @@ class Recorder:
         if len(self._shapes[output]) != 2:
             return None
         maker = next((step for step in self._steps if step.output == output), None)
-        if maker and isinstance(maker.operation, Activation) and maker.operation.activation in _SQUASHING:
+        if maker and isinstance(maker.operation, Elementwise) and maker.operation.function.name in _SQUASHING:
             return maker.inputs[0]
         return output
 

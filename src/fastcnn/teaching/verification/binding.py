@@ -86,7 +86,7 @@ class Binding:
 
     def arguments(self, case: Case) -> tuple[list[Any], dict[str, Any]]:
         """Return the values of the arguments by place and by name, new at each call."""
-        return value_of(f"(lambda *places, **names: (list(places), names))({', '.join(self.texts(case))})")  # type: ignore[no-any-return]
+        return value_of(f"(lambda *places, **names: (list(places), names))({', '.join(self.texts(case))})")
 
     def _text(self, case: Case, name: str, parameter: inspect.Parameter) -> str | None:
         if name in case.texts:

@@ -68,8 +68,7 @@ RELU_GRADIENT_BUGS = (
 
 def _softmax(x: np.ndarray, shift: Any, axis: int | None) -> np.ndarray:
     powers = np.exp(x - shift)
-    p: np.ndarray = powers / powers.sum(axis=axis, keepdims=True)
-    return p
+    return powers / powers.sum(axis=axis, keepdims=True)
 
 
 def _on_rows(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Run], Run]:
@@ -137,8 +136,7 @@ def _loss(change: Callable[..., float]) -> Callable[[Run], Run]:
 
 
 def _picked(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    picked: np.ndarray = rows[np.arange(len(rows)), labels]
-    return picked
+    return rows[np.arange(len(rows)), labels]
 
 
 CROSS_ENTROPY_BUGS = (
@@ -175,8 +173,7 @@ CROSS_ENTROPY_BUGS = (
 
 
 def _slopes(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    slopes: np.ndarray = (p - np.eye(p.shape[1])[labels]) / len(p)
-    return slopes
+    return (p - np.eye(p.shape[1])[labels]) / len(p)
 
 
 # --- Windows in rows ------------------------------------------------------------------------------------------------------

@@ -18,8 +18,7 @@ Paddings = tuple[Pair, Pair]
 
 def _window(arguments: dict[str, Any]) -> Pair:
     """Return the taps of a window along each axis."""
-    size: Pair = arguments["w"].shape[:2] if "w" in arguments else arguments.get("pool_size") or arguments["kernel_size"]
-    return size
+    return arguments["w"].shape[:2] if "w" in arguments else arguments.get("pool_size") or arguments["kernel_size"]
 
 
 def _span(arguments: dict[str, Any], axis: int) -> int:
@@ -29,8 +28,7 @@ def _span(arguments: dict[str, Any], axis: int) -> int:
 
 
 def _padded(arguments: dict[str, Any], axis: int) -> int:
-    length: int = arguments["x"].shape[1 + axis] + sum(arguments["padding"][axis])
-    return length
+    return arguments["x"].shape[1 + axis] + sum(arguments["padding"][axis])
 
 
 def resized(y: np.ndarray, height: int, width: int) -> np.ndarray:

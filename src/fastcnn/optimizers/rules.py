@@ -1,4 +1,4 @@
-"""Optimizers whose steps are scaled for each weight by the size of its gradients so far."""
+"""The rules of the optimizers: gradient descent, with a memory of where it was going, or scaled by the size of gradients so far."""
 
 from __future__ import annotations
 
@@ -8,30 +8,106 @@ from typing import Any
 
 import numpy as np
 
-from fastcnn import _registry, _validate
-from fastcnn.optimizers.base import Optimizer
-from fastcnn.optimizers.schedules import LearningRateSchedule
+from fastcnn._settings import Flag, Real, Setting, flag, real
+from fastcnn.optimizers.base import LearningRate, Optimizer
 
 _BELOW_ONE = math.nextafter(1, 0)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if wanted.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule, default 0.01
+    momentum : float, default 0.0
+        In [0, 1].
+    nesterov : bool, default False
+        Take the gradient step ahead of the momentum's.
+    weight_decay, clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
+        See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a `momentum` outside of [0, 1], or what `Optimizer` refuses.
+
+    References
+    ----------
+    The update is that of ``keras.optimizers.SGD``; I. Sutskever, J. Martens, G. Dahl, G. Hinton: On the importance of initialization
+    and momentum in deep learning. ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import SGD
+    >>> weights, sgd = np.ones(2, np.float32), SGD(learning_rate=0.5)
+    >>> sgd.build([2])
+    >>> sgd.update(weights, np.array([1, -1], np.float32))
+    >>> weights
+    array([0.5, 1.5], dtype=float32)
+    """
+
+    learning_rate: LearningRate = LearningRate(0.01)
+    momentum: Real = real(0, 1, 0.0)
+    nesterov: Flag = flag(False)
+
+    @property
+    def _slot_names(self) -> tuple[str | None, ...]:
+        return ("momentum" if self.momentum else None,)
+
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        return "sgd", (rate, self.momentum, self.nesterov)
+
+
+class Lion(Optimizer):
+    """Steps of one length for every weight, by the sign of a running mean of its gradients.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule, default 0.001
+    beta_1 : float, default 0.9
+        The share of the running mean, in (0, 1], in what gives the sign; the rest is the gradient's.
+    beta_2 : float, default 0.99
+        The share of it that stays from step to step, in [0, 1].
+    weight_decay, clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
+        See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of the wrong kind, a share out of its range, or what `Optimizer` refuses.
+
+    References
+    ----------
+    X. Chen et al.: Symbolic discovery of optimization algorithms. NeurIPS 2023; as ``keras.optimizers.Lion``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcnn.optimizers import Lion
+    >>> weights, lion = np.zeros(3, np.float32), Lion(learning_rate=0.5)
+    >>> lion.build([3])
+    >>> lion.update(weights, np.array([7, 0, -0.01], np.float32))
+    >>> weights
+    array([-0.5,  0. ,  0.5], dtype=float32)
+    """
+
+    _slot_names = ("momentum",)
+    beta_1: Real = real(math.ulp(0), 1, 0.9)
+    beta_2: Real = real(0, 1, 0.99)
+
+    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
+        return "lion", (rate, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2)
 
 
 class _Moments(Optimizer):
     """The base of those that keep running estimates of each gradient's mean, "momentum", and mean square, "velocity"."""
 
     _slot_names = ("momentum", "velocity")
-
-    def __init__(
-        self,
-        learning_rate: float | LearningRateSchedule = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Any,
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1 = _registry.real(beta_1, "beta_1", 0, _BELOW_ONE)
-        self.beta_2 = _registry.real(beta_2, "beta_2", 0, _BELOW_ONE)
-        self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
+    beta_1: Real = real(0, _BELOW_ONE, 0.9)
+    beta_2: Real = real(0, _BELOW_ONE, 0.999)
+    epsilon: Real = real(0, math.inf, 1e-7)
 
 
 class Adam(_Moments):
@@ -44,7 +120,7 @@ class Adam(_Moments):
         The decay of the estimates of the mean and of the mean square, in [0, 1).
     epsilon : float, default 1e-7
         Added to the root of the mean square.
-    **options
+    weight_decay, clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
         See `Optimizer`.
 
     Raises
@@ -83,7 +159,7 @@ class AdamW(Adam):
     weight_decay : float, default 0.004
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-7
         See `Adam`.
-    **options
+    clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
         See `Optimizer`.
 
     Raises
@@ -106,17 +182,7 @@ class AdamW(Adam):
     array([0.85, 0.95], dtype=float32)
     """
 
-    def __init__(
-        self,
-        learning_rate: float | LearningRateSchedule = 0.001,
-        weight_decay: float = 0.004,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Any,
-    ) -> None:
-        weight_decay = _registry.real(weight_decay, "weight_decay", 0, math.inf)
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay, **options)
+    weight_decay: Setting[Any, Any] = real(0, math.inf, 0.004)
 
 
 class Nadam(_Moments):
@@ -127,7 +193,7 @@ class Nadam(_Moments):
     learning_rate : float or LearningRateSchedule, default 0.001
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-7
         See `Adam`.
-    **options
+    weight_decay, clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
         See `Optimizer`.
 
     Raises
@@ -181,7 +247,7 @@ class RMSprop(Optimizer):
     centered : bool, default False
         Take the square of the running mean from the mean square, which leaves the variance. Where rounding would make that less than
         nothing, it is nothing.
-    **options
+    weight_decay, clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
         See `Optimizer`.
 
     Raises
@@ -205,21 +271,14 @@ class RMSprop(Optimizer):
     array([-0.3162,  0.3162], dtype=float32)
     """
 
-    def __init__(
-        self,
-        learning_rate: float | LearningRateSchedule = 0.001,
-        rho: float = 0.9,
-        momentum: float = 0.0,
-        epsilon: float = 1e-7,
-        centered: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.rho = _registry.real(rho, "rho", 0, 1)
-        self.momentum = _registry.real(momentum, "momentum", 0, 1)
-        self.epsilon = _registry.real(epsilon, "epsilon", 0, math.inf)
-        self.centered = _validate.boolean(centered, "centered")
-        self._slot_names = ("velocity", "momentum" if self.momentum else None, "average_gradient" if self.centered else None)
+    rho: Real = real(0, 1, 0.9)
+    momentum: Real = real(0, 1, 0.0)
+    epsilon: Real = real(0, math.inf, 1e-7)
+    centered: Flag = flag(False)
+
+    @property
+    def _slot_names(self) -> tuple[str | None, ...]:
+        return ("velocity", "momentum" if self.momentum else None, "average_gradient" if self.centered else None)
 
     def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
         return "rmsprop", (rate, self.rho, 1 - self.rho, self.momentum, self.epsilon)

@@ -1,7 +1,8 @@
-"""Images seen through an affine map, with the conventions of Keras on TensorFlow."""
+"""Images seen through an affine map, or enlarged by a whole number, with the conventions of Keras on TensorFlow."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -93,3 +94,45 @@ def _folded(place: np.ndarray, length: int, fill_mode: str) -> np.ndarray:
         folded = np.where(place < 0, place + length * (np.floor(-place / last) + 1), folded)
     folded = np.clip(folded, 0, last)
     return folded
+
+
+def enlarged(x: np.ndarray, axis: int, factor: int, interpolation: str) -> np.ndarray:
+    """Return `x` with `factor` pixels for each along an axis, by "nearest" or "bilinear"."""
+    if factor == 1 or interpolation == "nearest":
+        return np.repeat(x, factor, axis)
+    length, x = x.shape[axis], np.concatenate([x.take([0], axis), x, x.take([-1], axis)], axis)
+    y = np.zeros((*x.shape[:axis], factor * length, *x.shape[axis + 1 :]), x.dtype)
+    for phase, start, share in _phases(factor):
+        y[_along(axis, phase, None, factor)] += share * x[_along(axis, start, start + length)]
+    return y
+
+
+def enlarged_backward(dy: np.ndarray, axis: int, factor: int, interpolation: str) -> np.ndarray:
+    """Return the gradient by x of `enlarged`."""
+    length = dy.shape[axis] // factor
+    if factor == 1 or interpolation == "nearest":
+        total = dy[_along(axis, 0, None, factor)].copy()
+        for phase in range(1, factor):
+            total += dy[_along(axis, phase, None, factor)]
+        return total
+    dx = np.zeros((*dy.shape[:axis], length + 2, *dy.shape[axis + 1 :]), dy.dtype)
+    for phase, start, share in _phases(factor):
+        dx[_along(axis, start, start + length)] += share * dy[_along(axis, phase, None, factor)]
+    dx[_along(axis, 1, 2)] += dx[_along(axis, 0, 1)]
+    dx[_along(axis, length, length + 1)] += dx[_along(axis, length + 1, None)]
+    return np.ascontiguousarray(dx[_along(axis, 1, length + 1)])
+
+
+def _along(axis: int, start: int, stop: int | None, step: int = 1) -> tuple[slice, ...]:
+    """Return the index of a slice along `axis`."""
+    return (*[slice(None)] * axis, slice(start, stop, step))
+
+
+def _phases(factor: int) -> Iterator[tuple[int, int, float]]:
+    """Yield which of `factor` new pixels lies between which old ones, counted from the one before the first, and their shares in it."""
+    for phase in range(factor):
+        position = (phase + 0.5) / factor - 0.5
+        lower = math.floor(position)
+        for neighbour, share in ((lower, lower + 1 - position), (lower + 1, position - lower)):
+            if share:
+                yield phase, 1 + neighbour, share
