@@ -75,6 +75,36 @@ def test_batches_train_as_arrays_do():
     assert_same(trained([Batches()[i] for i in range(5)], shuffle=False), expected)
 
 
+def in_one_place(batches):
+    """Yield batches, each in the arrays of the one before."""
+    x, y, w = np.empty((SIZE, 6), np.float32), np.empty(SIZE, np.int64), np.empty(SIZE, np.float32)
+    for xs, ys, ws in batches:
+        count = len(xs)
+        x[:count], y[:count], w[:count] = xs, ys, ws
+        yield x[:count], y[:count], w[:count]
+
+
+class Overwriting(Batches):
+    """A data set of batches that has one array for them in each thread."""
+
+    def __init__(self):
+        self._of_thread = threading.local()
+
+    def __getitem__(self, index):
+        arrays = vars(self._of_thread).setdefault("arrays", (np.empty((SIZE, 6), np.float32), np.empty(SIZE, np.int64), np.empty(SIZE)))
+        given = super().__getitem__(index)
+        for array, part in zip(arrays, given, strict=True):
+            array[: len(part)] = part
+        return tuple(array[: len(given[0])] for array in arrays)
+
+
+def test_batches_may_all_be_given_in_the_same_arrays():
+    batches = [Batches()[index] for index in range(len(Batches()))]
+    expected = trained(Batches(), shuffle=False)
+    assert_same(trained(Overwriting(), shuffle=False), expected)
+    assert_same(trained(in_one_place(batches * 3), steps_per_epoch=len(batches)), expected)
+
+
 @pytest.mark.parametrize("endless", [False, True])
 def test_iterables_train_as_arrays_do(endless):
     def batches():

@@ -52,7 +52,7 @@ class Compiled:
         self._metrics: tuple[Metrics, Metrics] | None = None
         self._has_metrics = False
         #: Batches that metrics have yet to gather: results, targets and weights.
-        self._waiting: deque[tuple[Result, list[np.ndarray | None], np.ndarray | None]] = deque()
+        self._waiting: deque[tuple[Result, Sequence[np.ndarray | None], np.ndarray | None]] = deque()
 
     def _by_output(self, metrics: Any, what: str) -> list[Any]:
         """Return what says of metrics for each output."""
@@ -104,7 +104,7 @@ class Compiled:
         for mean, loss in zip(self._losses, result.losses, strict=False):
             mean.add(loss, count)
         if self._has_metrics:
-            self._waiting.append((result, [None if y is None else y.copy() for y in ys], weights))  # a source may use ys again
+            self._waiting.append((result, ys, weights))
             if len(self._waiting) == _TOGETHER or sum([output.nbytes for output in result.outputs]) > _WAITING_BYTES:
                 self._gather()
 

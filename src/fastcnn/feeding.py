@@ -126,7 +126,7 @@ class DatasetSource(_Indexed):
     def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
         xs, ys, weights = self._check(*unpacked(self._collected(entries)))
         samples = (int(entries[0]) << 16) + np.arange(len(xs[0])) if self._holds_batches else entries
-        return _batch(xs, ys, weights, samples)
+        return _copied(xs, ys, weights, samples)
 
     def _collected(self, entries: np.ndarray) -> Any:
         if self._holds_batches:
@@ -163,7 +163,7 @@ class IterableSource(Source):
             if parts is None:
                 return None
             xs, ys, weights = self._check(*unpacked(parts))
-            batch = _batch(xs, ys, weights, np.arange(count, count + len(xs[0])))
+            batch = _copied(xs, ys, weights, np.arange(count, count + len(xs[0])))
             count += len(xs[0])
             return batch if prepare is None else prepare(batch)
 
@@ -177,6 +177,12 @@ class IterableSource(Source):
 
 def _batch(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray | None], weights: np.ndarray | None, samples: np.ndarray) -> Batch:
     return Batch(tuple(_validate.contiguous(x, np.float32) for x in xs), tuple(ys), weights, samples)
+
+
+def _copied(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray | None], weights: np.ndarray | None, samples: np.ndarray) -> Batch:
+    """Return a batch in arrays of its own: who gives it may put the next one in the same place, while this one is worked on."""
+    copies = tuple(None if each is None else each.copy() for each in (*ys, weights))
+    return Batch(tuple(np.array(x, np.float32, order="C") for x in xs), copies[:-1], copies[-1], samples)
 
 
 def unpacked(parts: Any, what: str = "x must give") -> tuple[Any, Any, Any]:
