@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -79,3 +79,23 @@ def weights(sample_weight: ArrayLike, shape: Sequence[int], dtype: DTypeLike) ->
     except ValueError:
         wanted = f"a weight for each sample or value, of shape {tuple(shape)}"
         raise ValueError(f"sample_weight must have {wanted}, got shape {given.shape}") from None
+
+
+def batch_weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, float] | None, labels: Any, count: int) -> np.ndarray | None:
+    """Return a float32 weight for each of `count` samples, or None where all count alike; `labels` are targets of classes."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = np.ones(count, np.float32)
+    if sample_weight is not None:
+        weights = _validate.contiguous(_validate.array(sample_weight, "sample_weight", range(1, 33)), np.float32)
+        if len(weights) != count:
+            raise ValueError(f"sample_weight must have an entry for each of the {count} samples, got {len(weights)}")
+    if class_weight is None:
+        return weights
+    if labels is None or not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dictionary, for a model with one output, got {class_weight!r}")
+    one_hot = labels.ndim > 1 and labels.shape[-1] > 1
+    classes = (labels.argmax(axis=-1) if one_hot else np.rint(labels)).reshape(count)
+    factors = {int(label): _validate.real(weight, "class_weight", 0, np.inf) for label, weight in class_weight.items()}
+    found = np.array([factors.get(int(label), 1.0) for label in classes], np.float32)  # as in Keras, others count as 1
+    return weights * found.reshape(-1, *([1] * (weights.ndim - 1)))

@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastcnn import _validate, losses
 from fastcnn import metrics as _metrics
 from fastcnn.graph import Graph, entry_sizes
-from fastcnn.metrics.base import BatchMean
 from fastcnn.objective import Objective, Result
 
 #: Those of each output.
@@ -46,8 +44,8 @@ class Compiled:
             graph, self.losses, [1.0 if share is None else _validate.real(share, "loss_weights", -np.inf, np.inf) for share in shares]
         )
         self._identifiers = [self._by_output(metrics, "metrics"), self._by_output(weighted_metrics, "weighted_metrics")]
-        self._loss = BatchMean("loss")
-        self._losses = [BatchMean(f"{name}_loss") for name in self.names] if several else []
+        self._loss = _metrics.Mean("loss")
+        self._losses = [_metrics.Mean(f"{name}_loss") for name in self.names] if several else []
         #: For each output, those that count all samples alike, and those that count them by their weights; made with the first targets.
         self._metrics: tuple[Metrics, Metrics] | None = None
         self._has_metrics = False
@@ -100,9 +98,9 @@ class Compiled:
 
     def update(self, result: Result, ys: Sequence[np.ndarray | None], weights: np.ndarray | None, count: int, penalty: float) -> None:
         """Take a batch of `count` samples, which may have weights, into the means."""
-        self._loss.add(result.loss + penalty, count)
+        self._loss.add((result.loss + penalty) * count, count)
         for mean, loss in zip(self._losses, result.losses, strict=False):
-            mean.add(loss, count)
+            mean.add(loss * count, count)
         if self._has_metrics:
             self._waiting.append((result, ys, weights))
             if len(self._waiting) == _TOGETHER or sum([output.nbytes for output in result.outputs]) > _WAITING_BYTES:
@@ -144,23 +142,3 @@ class Compiled:
 def as_list(metrics: Any) -> list[Any]:
     """Return the metrics of one output, of which there may be one or none, as a list."""
     return list(metrics) if isinstance(metrics, list | tuple) else [] if metrics is None else [metrics]
-
-
-def check_weights(sample_weight: ArrayLike | None, class_weight: Mapping[int, float] | None, labels: Any, count: int) -> np.ndarray | None:
-    """Return a float32 weight for each of `count` samples, or None where all count alike; `labels` are targets of classes."""
-    if sample_weight is None and class_weight is None:
-        return None
-    weights = np.ones(count, np.float32)
-    if sample_weight is not None:
-        weights = _validate.contiguous(_validate.array(sample_weight, "sample_weight", range(1, 33)), np.float32)
-        if len(weights) != count:
-            raise ValueError(f"sample_weight must have an entry for each of the {count} samples, got {len(weights)}")
-    if class_weight is None:
-        return weights
-    if labels is None or not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary, for a model with one output, got {class_weight!r}")
-    one_hot = labels.ndim > 1 and labels.shape[-1] > 1
-    classes = (labels.argmax(axis=-1) if one_hot else np.rint(labels)).reshape(count)
-    factors = {int(label): _validate.real(weight, "class_weight", 0, np.inf) for label, weight in class_weight.items()}
-    found = np.array([factors.get(int(label), 1.0) for label in classes], np.float32)  # as in Keras, others count as 1
-    return weights * found.reshape(-1, *([1] * (weights.ndim - 1)))

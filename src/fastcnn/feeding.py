@@ -16,8 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fastcnn import _validate
-from fastcnn.compiled import check_weights
+from fastcnn import _targets, _validate
 from fastcnn.ops import updates
 from fastcnn.ops._images import empty
 
@@ -281,5 +280,5 @@ class Sourcing:
             ([x[span] for x in xs], [None if y is None else y[span] for y in ys], None if weights is None else weights[span])
             for span in (slice(cut), slice(cut, None))
         )
-        kept_weights = check_weights(kept[2], class_weight, kept[1][0] if len(ys) == 1 else None, cut)
+        kept_weights = _targets.batch_weights(kept[2], class_weight, kept[1][0] if len(ys) == 1 else None, cut)
         return ArraySource(kept[0], kept[1], kept_weights, batch_size, shuffled), ArraySource(*held, held_size)

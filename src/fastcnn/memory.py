@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +12,7 @@ from fastcnn.graph import entry_sizes
 from fastcnn.layers.base import Layer
 from fastcnn.network import Step, WatchedOperation
 from fastcnn.ops import _images
-from fastcnn.ops.kept_blocks import KeptBlocks
+from fastcnn.ops.ledger import KeptBlocks, Ledger
 from fastcnn.random import Draws
 
 if TYPE_CHECKING:
@@ -53,42 +50,10 @@ class MemoryPlan(NamedTuple):
         return "\n".join([f"A training step of {self.batch_size} images", *(f"{name:<12}{value / 1e6:>10.2f} MB" for name, value in rows)])
 
 
-class _Ledger:
-    """What happens to arrays, in order: each time one comes up its number and bytes, and each time one goes its number alone."""
-
-    def __init__(self) -> None:
-        self._alive: dict[int, weakref.ref[np.ndarray]] = {}
-        self._count = 0
-        self.events: list[tuple[int, int | None]] = []
-
-    def enter(self, found: Any) -> None:
-        """Take up the arrays in `found`; those that are views count as what they look into."""
-        for array in _arrays(found):
-            owner = array
-            while isinstance(owner.base, np.ndarray):
-                owner = owner.base
-            if id(owner) not in self._alive:
-                self._alive[id(owner)] = weakref.ref(owner, partial(self._leave, id(owner), self._count))
-                self.events.append((self._count, owner.nbytes))
-                self._count += 1
-
-    def _leave(self, key: int, number: int, _: Any) -> None:
-        del self._alive[key]
-        self.events.append((number, None))
-
-
-def _arrays(found: Any) -> Iterator[np.ndarray]:
-    if isinstance(found, np.ndarray):
-        yield found
-    elif isinstance(found, tuple | list):
-        for each in found:
-            yield from _arrays(each)
-
-
 class _Noted(WatchedOperation):
     """The operation of a step, whose arrays go into a ledger."""
 
-    def __init__(self, operation: Layer, ledger: _Ledger) -> None:
+    def __init__(self, operation: Layer, ledger: Ledger) -> None:
         super().__init__(operation)
         self._ledger = ledger
 
@@ -105,7 +70,7 @@ class _Noted(WatchedOperation):
 
 def _events(compiled: Compiled, flat: FlatWeights, batch_size: int) -> list[tuple[int, int | None]]:
     """Make a step of zeros, without an update, and return what happened to arrays in it."""
-    ledger = _Ledger()
+    ledger = Ledger()
 
     def note(step: Step) -> _Noted:
         return _Noted(step.operation, ledger)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcnn import _interrupts, _validate, losses, optimizers, random
+from fastcnn import _interrupts, _targets, _validate, losses, optimizers, random
 from fastcnn import metrics as _metrics
 from fastcnn._interrupts import PutOff
 from fastcnn.callbacks import Callback, CallbackList, History
-from fastcnn.compiled import Compiled, check_weights
+from fastcnn.compiled import Compiled
 from fastcnn.feeding import Batch, Source, Sourcing
 from fastcnn.flat_weights import FlatWeights, penalties
 from fastcnn.graph import one_or_list
@@ -129,7 +129,7 @@ class Trainer(Predictor):
         for count in (len(target) for target in ys if target is not None):
             if len(xs[0]) != count or not count:
                 raise ValueError(f"x and y must have the same number of entries, at least 1, got {len(xs[0])} and {count}")
-        return xs, ys, check_weights(sample_weight, class_weight, ys[0] if len(ys) == 1 else None, len(xs[0]))
+        return xs, ys, _targets.batch_weights(sample_weight, class_weight, ys[0] if len(ys) == 1 else None, len(xs[0]))
 
     # --- Running ---------------------------------------------------------------------------------------------------------
 

@@ -208,10 +208,6 @@ class Flatten(Reshaping, ImageLayer):
         """Return (None, the product of the other sizes)."""
         return (None, math.prod(entry_sizes(input_shape)))
 
-    def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return `x` in rows, and its shape."""
-        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
-
 
 def _noise_shape(value: Any, name: str) -> list[int | None]:
     if not value or value[0] is not None:

@@ -85,29 +85,16 @@ class Mean(_Gathering):
             weights = _targets.weights(sample_weight, numbers.shape, np.float64)
             total, weight = np.sum(numbers * weights), float(weights.sum())
         values_a_sample = math.prod(numbers.shape[1:])
-        self._total += float(total) / values_a_sample
-        self._weight += weight / values_a_sample
+        self.add(float(total) / values_a_sample, weight / values_a_sample)
+
+    def add(self, total: float, weight: float) -> None:
+        """Take in values whose weights, and whose products with these, have been summed."""
+        self._total += total
+        self._weight += weight
 
     def result(self) -> float:
         """Return the mean of what was gathered."""
         return self._total / self._weight if self._weight else 0.0
-
-
-class BatchMean(_Gathering):
-    """The mean of what batches of samples have, which is quick to gather."""
-
-    def reset_state(self) -> None:
-        """Forget what was gathered."""
-        self._total, self._count = 0.0, 0
-
-    def add(self, value: float, count: int) -> None:
-        """Gather the mean `value` of `count` samples."""
-        self._total += value * count
-        self._count += count
-
-    def result(self) -> float:
-        """Return the mean of what was gathered."""
-        return self._total / self._count if self._count else 0.0
 
 
 class Metric(_Gathering):
