@@ -6,7 +6,7 @@ set.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
@@ -57,6 +57,7 @@ Real: TypeAlias = Setting[float, float]
 Flag: TypeAlias = Setting[bool, bool]
 Choice: TypeAlias = Setting[str, Any]
 Pair: TypeAlias = Setting["int | tuple[int, int]", tuple[int, int]]
+Range: TypeAlias = Setting["float | Sequence[float]", tuple[float, float]]
 OptionalInteger: TypeAlias = Setting["int | None", "int | None"]
 OptionalReal: TypeAlias = Setting["float | None", "float | None"]
 
@@ -84,6 +85,11 @@ def choice(*options: str) -> Choice:
 def pair(minimum: int, default: tuple[int, int] = REQUIRED) -> Pair:
     """Declare an integer or two, for height and width."""
     return Setting(partial(_validate.pair, minimum=minimum), default)
+
+
+def limits(minimum: float, maximum: float) -> Range:
+    """Declare a least and a most number in [minimum, maximum]; one number f stands for -f and f."""
+    return Setting(partial(_validate.limits, minimum=minimum, maximum=maximum))
 
 
 def optional(setting: Setting[Given, Kept]) -> Setting[Given | None, Kept | None]:

@@ -60,6 +60,22 @@ def real(value: Any, name: str, minimum: float, maximum: float) -> float:
     return number
 
 
+def limits(value: Any, name: str, minimum: float, maximum: float) -> tuple[float, float]:
+    """Return `value`, two numbers in [minimum, maximum], in order; a number f is (-f, f), or as much of it as is allowed."""
+    if not isinstance(value, list | tuple):
+        size = abs(real(value, name, minimum, maximum))
+        return max(-size, float(minimum)), size
+    if len(value) != 2:
+        raise ValueError(f"{name} must be a number or a pair, got {value!r}")
+    low, high = sorted(real(each, name, minimum, maximum) for each in value)
+    return low, high
+
+
+def integers(value: Any, name: str, minimum: int, maximum: int) -> list[int]:
+    """Return `value`, an integer or a list of them in [minimum, maximum], as a list."""
+    return [integer(each, name, minimum, maximum) for each in (value if isinstance(value, list | tuple) else [value])]
+
+
 def boolean(value: Any, name: str) -> bool:
     """Return `value` as a ``bool``; only bools are bools."""
     if not isinstance(value, (bool, np.bool_)):

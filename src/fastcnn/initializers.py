@@ -237,7 +237,7 @@ class TruncatedNormal(RandomNormal):
     """
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        return self.mean + self.stddev * _truncated(rng, shape)
+        return self.mean + self.stddev * random.truncated_normal(rng, shape)
 
 
 class VarianceScaling(_Random):
@@ -281,19 +281,11 @@ class VarianceScaling(_Random):
             return rng.uniform(-limit, limit, shape)
         if self.distribution == "untruncated_normal":
             return rng.normal(0, math.sqrt(variance), shape)
-        return math.sqrt(variance) / _TRUNCATED_STDDEV * _truncated(rng, shape)
+        return math.sqrt(variance) / _TRUNCATED_STDDEV * random.truncated_normal(rng, shape)
 
 
 #: The standard deviation of a normal distribution of 1 without what is farther than 2 from its mean.
 _TRUNCATED_STDDEV = 0.87962566103423978
-
-
-def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw from a normal distribution, and again what is farther than 2 from 0."""
-    values = rng.standard_normal(shape)
-    while (far := np.abs(values) > 2).any():
-        values[far] = rng.standard_normal(int(far.sum()))
-    return values
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:

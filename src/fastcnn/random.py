@@ -84,6 +84,14 @@ def next_weight_stream() -> np.random.Generator:
     return stream("weights", next(_weights_drawn))
 
 
+def truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from a normal distribution, and again what is farther than 2 from 0."""
+    values = rng.standard_normal(shape)
+    while (far := np.abs(values) > 2).any():
+        values[far] = rng.standard_normal(int(far.sum()))
+    return values
+
+
 class Draws(NamedTuple):
     """The random numbers of one place in a network for the samples of a batch, which depend on (seed, epoch, sample, place) alone.
 

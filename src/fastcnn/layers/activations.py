@@ -207,9 +207,8 @@ class Softmax(Elementwise):
         return input_shape
 
 
-def _shared_axes(value: Any, name: str) -> list[int] | None:
-    listed = list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
-    return [_validate.integer(axis, name, 1, 31) for axis in listed] or None
+def _shared_axes(value: Any, name: str) -> list[int]:
+    return [] if value is None else _validate.integers(value, name, 1, 31)
 
 
 class PReLU(Layer):
@@ -242,14 +241,13 @@ class PReLU(Layer):
     """
 
     alpha_initializer: Initial = initial("zeros")
-    shared_axes: Setting[int | Sequence[int] | None, list[int] | None] = Setting(_shared_axes, None)
+    shared_axes: Setting[int | Sequence[int] | None, list[int]] = Setting(_shared_axes, None)
 
     def weight_specs(self, input_shape: Shape) -> dict[str, WeightSpec]:
         """Return `alpha`, of an input's shape but for the axes that share it."""
-        shared = self.shared_axes or ()
-        if any(axis >= len(input_shape) for axis in shared):
+        if any(axis >= len(input_shape) for axis in self.shared_axes):
             raise ValueError(f"shared_axes of {self.name!r} must be axes of the input, got {self.shared_axes} for shape {input_shape}")
-        shape = tuple(1 if axis in shared else size or 0 for axis, size in enumerate(input_shape) if axis)
+        shape = tuple(1 if axis in self.shared_axes else size or 0 for axis, size in enumerate(input_shape) if axis)
         return {"alpha": self._spec("alpha", *shape)}
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from fastcnn import _validate
-from fastcnn._settings import Choice, Integer, OptionalInteger, Real, Setting, choice, integer, optional, real
+from fastcnn._settings import Choice, Integer, OptionalInteger, Range, Real, Setting, choice, integer, limits, optional, real
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.layers.preprocessing import floating
 from fastcnn.ops.resampling import FILL_MODES, INTERPOLATIONS, Resampling
 from fastcnn.random import Draws
 
-#: A number or two, kept as the least and the most.
-Range: TypeAlias = Setting["float | Sequence[float]", tuple[float, float]]
-
-
-def _range(value: Any, name: str, minimum: float, maximum: float) -> tuple[float, float]:
-    """Return `value`, a pair, in order; a number f is (-f, f), or as much of it as is allowed."""
-    if isinstance(value, list | tuple):
-        if len(value) != 2:
-            raise ValueError(f"{name} must be a number or a pair, got {value!r}")
-        low, high = sorted(_validate.real(each, name, minimum, maximum) for each in value)
-        return low, high
-    size = abs(_validate.real(value, name, minimum, maximum))
-    return max(-size, float(minimum)), size
-
-
-def between(minimum: float, maximum: float) -> Range:
-    """Declare a `_range`."""
-    return Setting(partial(_range, minimum=minimum, maximum=maximum))
-
 
 def _value_range(value: Any, name: str) -> tuple[float, float]:
     _validate.instance(value, list | tuple, name, "a pair of numbers")
-    return _range(value, name, -math.inf, math.inf)
+    return _validate.limits(value, name, -math.inf, math.inf)
 
 
 class Augmentation(ImageLayer, kw_only=True):
@@ -170,7 +150,7 @@ class RandomRotation(_Resampled):
     (-0.1, 0.1)
     """
 
-    factor: Range = between(-1, 1)
+    factor: Range = limits(-1, 1)
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         angle = 2 * math.pi * _between(u[:, 0], self.factor)
@@ -208,8 +188,8 @@ class RandomTranslation(_Resampled):
 
     _draws = 2
 
-    height_factor: Range = between(-1, 1)
-    width_factor: Range = between(-1, 1)
+    height_factor: Range = limits(-1, 1)
+    width_factor: Range = limits(-1, 1)
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         return 1, 0, -width * _between(u[:, 1], self.width_factor), 0, 1, -height * _between(u[:, 0], self.height_factor)
@@ -246,8 +226,8 @@ class RandomZoom(_Resampled):
 
     _draws = 2
 
-    height_factor: Range = between(-1, 1)
-    width_factor: Setting[float | Sequence[float] | None, tuple[float, float] | None] = optional(between(-1, 1))
+    height_factor: Range = limits(-1, 1)
+    width_factor: Setting[float | Sequence[float] | None, tuple[float, float] | None] = optional(limits(-1, 1))
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         down = 1 + _between(u[:, 0], self.height_factor)
@@ -295,7 +275,7 @@ class RandomContrast(_Recoloured):
     (0.0, 0.2)
     """
 
-    factor: Range = between(0, 1)
+    factor: Range = limits(0, 1)
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         contrast = _between(u[:, 0, None, None, None], (1 - self.factor[0], 1 + self.factor[1])).astype(x.dtype)
@@ -335,7 +315,7 @@ class RandomBrightness(_Recoloured):
     (-0.2, 0.2)
     """
 
-    factor: Range = between(-1, 1)
+    factor: Range = limits(-1, 1)
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         low, high = self.value_range

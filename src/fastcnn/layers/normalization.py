@@ -221,15 +221,11 @@ class _GroupedNormalization(_Normalization):
         return dx.reshape(dy.shape).astype(dy.dtype, copy=False), gradients
 
 
-def _listed(axis: Any) -> Sequence[int]:
-    return axis if isinstance(axis, list | tuple) else [axis]
-
-
-def _axes(value: Any, name: str) -> int | list[int]:
-    axes = [_validate.integer(each, name, -32, 31) for each in _listed(value)]
+def _axes(value: Any, name: str) -> list[int]:
+    axes = _validate.integers(value, name, -32, 31)
     if not axes:
         raise ValueError(f"{name} must be at least one, got {value!r}")
-    return axes if isinstance(value, list | tuple) else axes[0]
+    return axes
 
 
 class LayerNormalization(_GroupedNormalization):
@@ -267,13 +263,13 @@ class LayerNormalization(_GroupedNormalization):
            [-1.,  1.]], dtype=float32)
     """
 
-    axis: Setting[int | Sequence[int], int | list[int]] = Setting(_axes, -1)
+    axis: Setting[int | Sequence[int], list[int]] = Setting(_axes, -1)
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        return tuple(sorted({axis % rank for axis in _listed(self.axis)}))
+        return tuple(sorted({axis % rank for axis in self.axis}))
 
     def _sizes(self, input_shape: Shape) -> tuple[int, ...]:
-        for axis in _listed(self.axis):
+        for axis in self.axis:
             self._size(axis, input_shape)
         return tuple(input_shape[axis] or 0 for axis in self._axes(len(input_shape)))
 

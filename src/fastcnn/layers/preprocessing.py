@@ -30,9 +30,8 @@ def _numbers(value: ArrayLike, name: str) -> Any:
     return numbers.tolist()
 
 
-def _axes(value: Any, name: str) -> tuple[int, ...]:
-    axes = () if value is None else value if isinstance(value, list | tuple) else (value,)
-    return tuple(_validate.integer(each, name, -32, 32) for each in axes)
+def _axes(value: Any, name: str) -> list[int]:
+    return [] if value is None else _validate.integers(value, name, -32, 32)
 
 
 class Rescaling(Layer):
@@ -126,7 +125,7 @@ class Normalization(Layer):
 
     preprocessing = True
 
-    axis: Setting[int | Sequence[int] | None, tuple[int, ...]] = Setting(_axes, -1)
+    axis: Setting[int | Sequence[int] | None, list[int]] = Setting(_axes, -1)
     mean: Setting[Any, Any] = optional(Setting(_numbers))
     variance: Setting[Any, Any] = optional(Setting(_numbers))
     invert: Flag = flag(False)
