@@ -298,12 +298,17 @@ class Layer(_registry.Configurable, kw_only=True):
         np.copyto(place, self._weights[name])
         self._weights[name] = place
 
+    def slots(self) -> dict[str, tuple[Layer, str]]:
+        """Return the layer, and the name that it calls it by, of each weight, by name and in order."""
+        return {name: (self, name) for name in self._weights}
+
     def check_weights(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return `values` in the order of the weights, as float32, if they have their names and shapes."""
-        if values.keys() != self._weights.keys():
-            raise ValueError(f"layer {self.name!r} must have the weights {list(self._weights)}, got {list(values)}")
-        arrays = {name: _validate.array(values[name], f"{self.name}/{name}", range(33)) for name in self._weights}
-        for name, weight in self._weights.items():
+        weights = self.weights
+        if values.keys() != weights.keys():
+            raise ValueError(f"layer {self.name!r} must have the weights {list(weights)}, got {list(values)}")
+        arrays = {name: _validate.array(values[name], f"{self.name}/{name}", range(33)) for name in weights}
+        for name, weight in weights.items():
             _validate.same_shape(arrays[name].shape, weight.shape, f"{self.name}/{name}", "the shape")
         return {name: np.array(array, np.float32) for name, array in arrays.items()}
 
@@ -313,11 +318,18 @@ class Layer(_registry.Configurable, kw_only=True):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy `weights`, in the order and with the shapes of `get_weights`, into the layer: all of them or, on an error, none."""
-        if len(weights) != len(self._weights):
-            raise ValueError(f"weights must be {len(self._weights)} arrays for layer {self.name!r}, got {len(weights)}")
-        for name, value in self.check_weights(dict(zip(self._weights, weights, strict=True))).items():
-            np.copyto(self._weights[name], value)
-        self.version += 1
+        names = list(self.weights)
+        if len(weights) != len(names):
+            raise ValueError(f"weights must be {len(names)} arrays for layer {self.name!r}, got {len(weights)}")
+        self.set_named_weights(dict(zip(names, weights, strict=True)))
+
+    def set_named_weights(self, values: Mapping[str, Any]) -> None:
+        """Copy arrays, by name, into the weights: all of them or, on an error, none."""
+        slots = self.slots()
+        for path, value in self.check_weights(values).items():
+            layer, name = slots[path]
+            np.copyto(layer._weights[name], value)
+            layer.version += 1
 
     def count_params(self) -> int:
         """Return the number of weights' elements."""

@@ -7,11 +7,9 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastcnn import _registry
 from fastcnn.graph import Graph, Node, Shape, Tensor, keyed_layers, one_or_list
-from fastcnn.io.model_file import below
 from fastcnn.layers.base import Layer
 from fastcnn.models.saving import Saving, layer_from, model_class
 from fastcnn.network import Network
@@ -195,38 +193,14 @@ class Model(Saving):
     # --- Weights ---------------------------------------------------------------------------------------------------------
 
     def slots(self) -> dict[str, tuple[Layer, str]]:
-        """Return the layer, and the name that it calls it by, of each weight, by "layer/name"; of models in the model, too."""
+        """Return the layer, and the name that it calls it by, of each weight, by "layer/name"."""
         self._built_graph()
-        found: dict[str, tuple[Layer, str]] = {}
-        for key, layer in self._keyed.items():
-            inner = layer.slots() if isinstance(layer, Model) else {name: (layer, name) for name in layer.weights}
-            found |= {f"{key}/{path}": slot for path, slot in inner.items()}
-        return found
+        return {f"{key}/{path}": slot for key, layer in self._keyed.items() for path, slot in layer.slots().items()}
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """The arrays that the layers compute with, by "layer/name"."""
         return {path: layer.weights[name] for path, (layer, name) in self.slots().items()}
-
-    def check_weights(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Return `values` in the order of the weights, as float32, if they have their names and shapes."""
-        if unknown := [name for name in values if name not in self.weights]:
-            raise ValueError(f"model {self.name!r} must have the weights {list(self.weights)}, got {unknown} too")
-        keyed = self._keyed.items()
-        checked = ((key, layer.check_weights(below(key, values))) for key, layer in keyed)
-        return {f"{key}/{name}": array for key, arrays in checked for name, array in arrays.items()}
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Copy `weights`, in the order and with the shapes of `get_weights`, into the model: all of them or, on an error, none."""
-        names = list(self.weights)
-        if len(weights) != len(names):
-            raise ValueError(f"weights must be {len(names)} arrays, got {len(weights)}")
-        self._set_named_weights(dict(zip(names, weights, strict=True)))
-
-    def _set_named_weights(self, arrays: Mapping[str, Any]) -> None:
-        checked = self.check_weights(arrays)
-        for key, layer in self._keyed.items():
-            layer.set_weights(list(below(key, checked).values()))
 
     def get_config(self) -> dict[str, Any]:
         """Return the structure in plain values, fit for JSON."""

@@ -54,19 +54,6 @@ class Saving(Trainer):
         super().__init__(**kwargs)
         self.class_names: list[str] = []
 
-    def slots(self) -> dict[str, tuple[Layer, str]]:
-        """Return the layer, and the name that it calls it by, of each weight, by "layer/name"."""
-        raise NotImplementedError
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape of the outputs, with None for the batch; a list for several."""
-        raise NotImplementedError
-
-    def _set_named_weights(self, arrays: Mapping[str, Any]) -> None:
-        """Copy the arrays into the weights of these names: all of them or, on an error, none."""
-        raise NotImplementedError
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path`: its structure, its weights and the state of its training.
 
@@ -99,7 +86,7 @@ class Saving(Trainer):
         """
         arrays, _ = model_file.read(path)
         with model_file.refusing(path, "the weights of this model"):
-            self._set_named_weights(self._own_weights(arrays))
+            self.set_named_weights(self._own_weights(arrays))
 
     def _own_weights(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the weights among the arrays of a file, if they are, in name, shape and dtype, those of this model."""
@@ -130,7 +117,7 @@ class Saving(Trainer):
                 for name, metric in metrics.items():
                     metric.set_state(metric_states[name])
             self.optimizer, self._epochs = optimizer, epochs
-            self._set_named_weights(weights)
+            self.set_named_weights(weights)
             random.set_seed(seed)
 
         return Checkpoint(epoch, step, take_up)
@@ -305,10 +292,10 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, type] 
             raise ValueError(f"it holds a layer, {model.name!r}")
         if (calls := _calls(model, {})) > _MOST_CALLS:
             raise ValueError(f"a run of it would call {calls} layers, more than the {_MOST_CALLS} that are allowed")
-        model._set_named_weights(model._own_weights(arrays))
+        model.set_named_weights(model._own_weights(arrays))
         model.class_names = _class_names(config["class_names"])
-        if model.class_names and model.output_shape != (None, len(model.class_names)):
-            raise ValueError(f"it names {len(model.class_names)} classes, but its output is {model.output_shape}")
+        if model.class_names and (shapes := [each.shape for each in model._built_graph().outputs]) != [(None, len(model.class_names))]:
+            raise ValueError(f"it names {len(model.class_names)} classes, but its outputs are {shapes}")
         if compile and config["training"] is not None:
             model._restore_training_state(config["training"], below("training", arrays))
     return model
