@@ -75,14 +75,14 @@ class _Indexed(Source):
         entries = np.arange(self._count) if order is None else order.permutation(self._count)
 
         def make(start: int) -> Batch:
-            batch = self._made(entries[start : start + self._size], order is None)
+            batch = self._made(entries[start : start + self._size], order is None, prepare is None)
             return batch if prepare is None else prepare(batch)
 
         starts = range(first * self._size, self._count, self._size)
         yield from map(make, starts) if prepare is None and not self._in_threads else _ahead(partial(make, start) for start in starts)
 
-    def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
-        """Return the batch of the entries, which follow each other if they are in order."""
+    def _made(self, entries: np.ndarray, in_order: bool, alone: bool) -> Batch:
+        """Return the batch of the entries, which may follow each other in order, and be `alone`: the inputs of no other one are in use."""
         raise NotImplementedError
 
 
@@ -94,20 +94,26 @@ class ArraySource(_Indexed):
     ) -> None:
         super().__init__(len(xs[0]), batch_size, in_threads=False)
         self.images = len(xs[0])
-        #: For shuffled batches, rows in one piece, which are gathered faster.
+        #: For shuffled batches, rows in one piece, which are gathered faster, and where they go if one batch is in use at a time.
         self._xs = [_validate.contiguous(x, x.dtype.newbyteorder("=")) for x in xs] if shuffled else list(xs)
+        self._rows = [np.empty((min(batch_size, len(x)), *x.shape[1:]), x.dtype) for x in self._xs]
         self._ys, self._weights = list(ys), weights
 
-    def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
-        def taken(array: np.ndarray) -> np.ndarray:
-            if in_order:
-                return array[entries[0] : entries[-1] + 1]
-            rows = empty((len(entries), *array.shape[1:]), array.dtype)
-            updates.gather(array, entries, rows)
-            return rows
+    def _made(self, entries: np.ndarray, in_order: bool, alone: bool) -> Batch:
+        weights = None if self._weights is None else self._weights[entries]
+        if in_order:
+            span = slice(entries[0], entries[-1] + 1)
+            return _batch([x[span] for x in self._xs], [None if y is None else y[span] for y in self._ys], weights, entries)
+        places = [rows[: len(entries)] if alone else None for rows in self._rows]
+        xs = [_gathered(x, entries, place) for x, place in zip(self._xs, places, strict=True)]
+        return _batch(xs, [None if y is None else _gathered(y, entries) for y in self._ys], weights, entries)
 
-        ys = [None if y is None else taken(y) for y in self._ys]
-        return _batch([taken(x) for x in self._xs], ys, None if self._weights is None else self._weights[entries], entries)
+
+def _gathered(array: np.ndarray, entries: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return those entries of an array, in `rows` if given."""
+    rows = empty((len(entries), *array.shape[1:]), array.dtype) if rows is None else rows
+    updates.gather(array, entries, rows)
+    return rows
 
 
 class DatasetSource(_Indexed):
@@ -122,7 +128,7 @@ class DatasetSource(_Indexed):
         self.images = None if holds_batches else len(data)
         check(*unpacked(self._collected(np.arange(1))))  # here, and not first in several threads at once: it may build the model
 
-    def _made(self, entries: np.ndarray, in_order: bool) -> Batch:
+    def _made(self, entries: np.ndarray, in_order: bool, alone: bool) -> Batch:
         xs, ys, weights = self._check(*unpacked(self._collected(entries)))
         samples = (int(entries[0]) << 16) + np.arange(len(xs[0])) if self._holds_batches else entries
         return _copied(xs, ys, weights, samples)
