@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 import fastcnn
@@ -68,6 +69,22 @@ def test_a_value_is_checked_when_it_is_set_later_too():
     assert (layer.rate, layer.trainable) == (0.5, True)
 
 
+@pytest.mark.parametrize("layer", [layers.Dense(2), layers.Conv2D(2, 3), layers.Activation("relu")])
+def test_an_activation_is_not_changed_without_effect(layer):
+    before = layer.activation
+    with pytest.raises(AttributeError, match=r"activation of a .* cannot be changed"):
+        layer.activation = "tanh"
+    assert layer.activation == before
+
+
+def test_a_rate_that_is_changed_is_the_one_that_counts():
+    layer = layers.Dropout(0.5)
+    layer.rate = 0.9
+    y = layer(np.ones((1, 10_000)), training=True)
+    assert np.unique(y).tolist() == pytest.approx([0, 10])
+    assert np.count_nonzero(y) == pytest.approx(1000, abs=200)
+
+
 def test_a_class_of_ones_own_has_the_constructor_that_it_says():
     class Scaled(layers.Layer):
         factor: float  # an annotation, and no argument
@@ -101,4 +118,6 @@ def test_a_class_that_mixes_in_another_one_keeps_its_constructor():
 
 def test_several_bases_make_one_constructor():
     assert list(inspect.signature(layers.Conv2DTranspose).parameters)[:4] == ["filters", "kernel_size", "strides", "padding"]
+    assert list(inspect.signature(layers.DepthwiseConv2D).parameters)[:4] == ["kernel_size", "strides", "padding", "depth_multiplier"]
+    assert list(inspect.signature(layers.SeparableConv2D).parameters)[:5] == ["filters", "kernel_size", "strides", "padding", "name"]
     assert list(inspect.signature(layers.Dense).parameters)[:3] == ["units", "activation", "use_bias"]

@@ -22,11 +22,12 @@ REQUIRED: Any = object()
 class Setting(Generic[Given, Kept]):
     """An argument of a constructor, and the attribute that keeps it.
 
-    `check` has the value and its name for messages, and returns what is kept, or raises a ``TypeError`` or a ``ValueError``.
+    `check` has the value and its name for messages, and returns what is kept, or raises a ``TypeError`` or a ``ValueError``. What is
+    `fixed` is set by the constructor alone.
     """
 
-    def __init__(self, check: Callable[[Any, str], Kept], default: Any = REQUIRED) -> None:
-        self.check, self._default = check, default
+    def __init__(self, check: Callable[[Any, str], Kept], default: Any = REQUIRED, fixed: bool = False) -> None:
+        self.check, self._default, self.fixed = check, default, fixed
 
     @overload
     def __get__(self, owner: None, cls: type) -> Any: ...
@@ -46,9 +47,11 @@ class Checked:
     """What a class that is made has in place of a `Setting`: it sees to what is set, and reads are those of any attribute, as fast."""
 
     def __init__(self, setting: Setting[Any, Any], name: str) -> None:
-        self._check, self._name = setting.check, name
+        self._check, self._name, self._fixed = setting.check, name, setting.fixed
 
     def __set__(self, owner: object, value: Any) -> None:
+        if self._fixed and self._name in vars(owner):
+            raise AttributeError(f"{self._name} of a {type(owner).__name__} cannot be changed")
         vars(owner)[self._name] = self._check(value, self._name)
 
 

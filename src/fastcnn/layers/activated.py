@@ -39,7 +39,7 @@ def penalty() -> Penalty:
 
 def activation(default: Any = None) -> Named:
     """Declare the name of an activation; None is "linear"."""
-    return Setting(lambda value, _: activations.get(value).name, default)
+    return Setting(lambda value, _: activations.get(value).name, default, fixed=True)
 
 
 class ActivatedLayer(Layer):

@@ -60,8 +60,8 @@ def _channels_last(value: Any, name: str) -> str:
 class Layer(_registry.Configurable, kw_only=True):
     """The base of all layers.
 
-    A subclass gives `compute_output_shape`, `forward` and `backward`, and `weight_specs` if it has weights. Its constructor keeps its
-    arguments as attributes of the same names, for files.
+    A subclass gives `forward` and `backward`, `compute_output_shape` if outputs are not shaped as inputs, and `weight_specs` if it has
+    weights. Its constructor keeps its arguments as attributes of the same names, for files.
 
     Parameters
     ----------
@@ -89,8 +89,6 @@ class Layer(_registry.Configurable, kw_only=True):
     >>> import numpy as np
     >>> import fastcnn as keras
     >>> class Doubled(keras.layers.Layer):
-    ...     def compute_output_shape(self, input_shape):
-    ...         return input_shape
     ...     def forward(self, x, training=None):
     ...         return 2 * x, None  # the output, and what `backward` needs of it
     ...     def backward(self, dy, cache, input_grad=True, out=()):

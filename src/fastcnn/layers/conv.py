@@ -161,10 +161,11 @@ class Conv2D(_GroupedConv, KernelLayer, Filtered):
         return (steps.conv2d(self.shape(x, self._weights["kernel"], 1), self._weights, relu),) if self.groups == 1 else None
 
 
-class DepthwiseLayer(_GroupedConv, kw_only=True):
+class DepthwiseLayer(_GroupedConv):
     """What convolutions of each channel by itself share."""
 
     depth_multiplier: Integer = integer(1, 1)
+    _: KW_ONLY
     depthwise_initializer: Initial = initial("glorot_uniform")
     depthwise_regularizer: Penalty = penalty()
 
@@ -276,6 +277,7 @@ class SeparableConv2D(DepthwiseLayer, Filtered):
     """
 
     _: KW_ONLY
+    depth_multiplier: Integer = integer(1, 1)
     pointwise_initializer: Initial = initial("glorot_uniform")
     pointwise_regularizer: Penalty = penalty()
 

@@ -220,17 +220,17 @@ class _Dropping(Layer):
 
     rate: Real = real(0, 1)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        #: What is drawn is above the largest number of float32 that is less than `rate` is as one, or drops.
-        self._threshold = float(np.nextafter(np.float32(self.rate), np.float32(-1)))
-        self._factor = 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
+    @property
+    def _coefficients(self) -> tuple[float, float]:
+        """What is drawn for a number that is kept is above the first, and the number is multiplied with the second."""
+        below = np.nextafter(np.float32(self.rate), np.float32(-1))  # the largest number of float32 that is less than `rate` is as one
+        return float(below), 1 / (1 - self.rate) if self.rate < 1 else 1.0  # at rate 1 nothing is kept
 
     def kernel_steps(self, x: np.ndarray, place: int | None = None) -> Sequence[steps.KernelStep] | None:
         """Return the kernel, in training, unless axes are dropped together."""
         if place is None or self.rate == 0:
             return ()
-        return (steps.dropout(x, place, self._threshold, self._factor),) if self._mask_shape(x) == x.shape else None
+        return (steps.dropout(x, place, *self._coefficients),) if self._mask_shape(x) == x.shape else None
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return `x`, with some elements dropped in training, and what was drawn."""
@@ -249,7 +249,7 @@ class _Dropping(Layer):
         return (dy if cache is None else self._masked(dy, cache)), ()
 
     def _masked(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        return dropout(x, u if u.shape == x.shape else np.broadcast_to(u, x.shape), self._threshold, self._factor)
+        return dropout(x, u if u.shape == x.shape else np.broadcast_to(u, x.shape), *self._coefficients)
 
 
 class Dropout(_Dropping):
@@ -258,7 +258,7 @@ class Dropout(_Dropping):
     Parameters
     ----------
     rate : float
-        In [0, 1].
+        In [0, 1]; a change counts from the next `compile` on.
     noise_shape : sequence, optional
         The shape of what is drawn, which begins with None, for the batch; along an axis of 1 all are dropped or kept together.
     name, input_shape
@@ -306,7 +306,7 @@ class SpatialDropout2D(ImageLayer, _Dropping):
     Parameters
     ----------
     rate : float
-        In [0, 1].
+        In [0, 1]; a change counts from the next `compile` on.
     name, input_shape, data_format
         See `Layer`; the format must be "channels_last".
 
