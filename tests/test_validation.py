@@ -260,3 +260,35 @@ def test_whether_a_pair_is_fused_is_found_out():
     x, w = numbers(1, 30, 30, 3), numbers(3, 3, 3, 16)
     shape = conv.canonical_shape(NHWC, x.shape, w.shape, 1, (1, 1), (1, 1), "valid")
     assert conv_pool.is_fused(x, w, conv_pool.ConvPoolShape.of(shape, (2, 2), (2, 2), "valid"))
+
+
+@pytest.mark.parametrize("value", [0, 1.5, 2, np.float32(0.5), np.int64(2)])
+def test_a_number_within_its_limits_is_kept(value):
+    assert _validate.real(value, "rate", 0, 2) == value
+
+
+@pytest.mark.parametrize(
+    ("error", "value"),
+    [*((TypeError, value) for value in ("2", b"2", True, None, [1], 1j)), *((ValueError, value) for value in (-1, 3, np.nan, np.inf))],
+)
+def test_what_is_no_number_within_its_limits_is_refused(error, value):
+    with pytest.raises(error, match=r"^rate must be"):
+        _validate.real(value, "rate", 0, 2)
+
+
+@pytest.mark.parametrize(("value", "kept"), [(0.2, (-0.2, 0.2)), (-0.2, (-0.2, 0.2)), (1, (-0.5, 1)), ([0.3, -0.1], (-0.1, 0.3))])
+def test_limits_are_in_order_and_as_far_as_is_allowed(value, kept):
+    assert _validate.limits(value, "factor", -0.5, 1) == kept
+
+
+@pytest.mark.parametrize(("value", "error"), [((1,), ValueError), ((0, 1, 2), ValueError), (2, ValueError), ((0, "1"), TypeError)])
+def test_what_are_no_limits_is_refused(value, error):
+    with pytest.raises(error, match=r"^factor must be"):
+        _validate.limits(value, "factor", -1, 1)
+
+
+def test_integers_are_one_or_some():
+    assert _validate.integers(2, "axis", 0, 3) == [2]
+    assert _validate.integers((0, 3), "axis", 0, 3) == [0, 3]
+    with pytest.raises(ValueError, match=r"^axis must be"):
+        _validate.integers([1, 4], "axis", 0, 3)
