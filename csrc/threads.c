@@ -69,7 +69,8 @@ static struct {
   atomic_bool given_up;                                 /* the call whose loop is open */
   atomic_int sleepers;
   _Atomic(double) unshared; /* nanoseconds of work that were not shared out for they were not worth waking anybody */
-  pthread_mutex_t caller;   /* held by the thread whose loop is open */
+  pthread_mutex_t caller;   /* held by the thread whose loop is open, */
+  pthread_mutex_t starting; /* by one that starts a thread, and by one that forks */
   pthread_mutex_t sleep;
   pthread_cond_t wake;
   int64_t started;
@@ -77,6 +78,7 @@ static struct {
 } pool = {
     .joined = (int64_t)1 << 32,
     .caller = PTHREAD_MUTEX_INITIALIZER,
+    .starting = PTHREAD_MUTEX_INITIALIZER,
     .sleep = PTHREAD_MUTEX_INITIALIZER,
     .wake = PTHREAD_COND_INITIALIZER,
 };
@@ -231,9 +233,14 @@ static int this_cpu(void) {
 
 static void *work(void *argument);
 
+/* A thread is made with what the C library kept of one that has ended, and frees what that one had: a fork must not catch it in between, or the
+   child frees the same again. The caller takes no signals, so no handler forks while the lock is held. */
 static bool start_thread(int64_t worker) {
   pthread_t thread;
-  return pthread_create(&thread, NULL, work, (void *)(intptr_t)worker) == 0 && pthread_detach(thread) == 0;
+  pthread_mutex_lock(&pool.starting);
+  const bool started = pthread_create(&thread, NULL, work, (void *)(intptr_t)worker) == 0 && pthread_detach(thread) == 0;
+  pthread_mutex_unlock(&pool.starting);
+  return started;
 }
 
 /* Whether a new thread is the worker from now on, for this one is on its caller's CPU. The two would take turns until the system moves one, which
@@ -265,6 +272,7 @@ static void *work(void *argument) {
    that other threads had taken are lost, and so is the call. */
 static void reset_in_child(void) {
   pthread_mutex_init(&pool.caller, NULL);
+  pthread_mutex_init(&pool.starting, NULL);
   if (self.holds) {
     pthread_mutex_lock(&pool.caller);
     self.given_up = true;
@@ -277,13 +285,15 @@ static void reset_in_child(void) {
   pool.started = 0;
 }
 
-static void register_reset(void) { pthread_atfork(NULL, NULL, reset_in_child); }
+static void before_fork(void) { pthread_mutex_lock(&pool.starting); }
+static void after_fork(void) { pthread_mutex_unlock(&pool.starting); }
+static void register_fork(void) { pthread_atfork(before_fork, after_fork, reset_in_child); }
 
 /* Starts threads up to worker number workers - 1, as far as the system lets it. Called with pool.caller held. */
 static void start_threads(int64_t workers) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   if (pool.started >= workers - 1) return;
-  pthread_once(&once, register_reset);
+  pthread_once(&once, register_fork);
   /* Signals are the application's: its own threads take them. */
   sigset_t all, before;
   sigfillset(&all);
