@@ -123,6 +123,17 @@ def test_classes_of_ones_own_come_back_everywhere(tmp_path):
         assert twin.fit(x, y, epochs=2, verbose=0).history == expected
 
 
+def test_a_structure_is_made_again_with_classes_of_ones_own():
+    model = model_of_ones_own()
+    model.build((None, 4))
+    whole = models.Model(model.inputs, model.outputs)
+    for given in (model, whole):
+        twin = type(given).from_config(given.get_config(), custom_objects=OWN)
+        assert twin.get_config() == given.get_config()
+        with pytest.raises(ValueError, match="must be one of"):
+            type(given).from_config(given.get_config())
+
+
 def test_a_loss_and_a_metric_of_one_name_stay_apart():
     x, y = np.random.default_rng(0).normal(0, 1, (8, 4)), np.ones((8, 2))
     model = models.Sequential([layers.Dense(2, input_shape=(4,))])

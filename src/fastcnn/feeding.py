@@ -96,7 +96,7 @@ class ArraySource(_Indexed):
         self.images = len(xs[0])
         #: For shuffled batches, rows in one piece, which are gathered faster, and where they go if one batch is in use at a time.
         self._xs = [_validate.contiguous(x, x.dtype.newbyteorder("=")) for x in xs] if shuffled else list(xs)
-        self._rows = [np.empty((min(batch_size, len(x)), *x.shape[1:]), x.dtype) for x in self._xs]
+        self._rows = [np.empty((min(batch_size, len(x)), *x.shape[1:]), x.dtype) for x in self._xs] if shuffled else []
         self._ys, self._weights = list(ys), weights
 
     def _made(self, entries: np.ndarray, in_order: bool, alone: bool) -> Batch:

@@ -220,8 +220,7 @@ class Model(Saving):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Return the model that `get_config` described, with new weights."""
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
         made = {key: layer_from(entry) for key, entry in config["layers"].items()}
         nodes: list[Node] = []
         for key, sources in config["calls"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,6 +53,17 @@ class Saving(Trainer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.class_names: list[str] = []
+
+    @classmethod
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the model that `get_config` described, with new weights."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
+        """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
+        with _registry.knowing((custom_objects or {}).items()):
+            return cls._from_config(config)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path`: its structure, its weights and the state of its training.

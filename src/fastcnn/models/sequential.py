@@ -150,8 +150,7 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Return the model that `get_config` described, with new weights."""
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
         model = cls([layer_from(entry) for entry in config["layers"]], config["name"])
         if config["input_shape"] is not None:
             model.build((None, *config["input_shape"]))
