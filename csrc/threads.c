@@ -234,12 +234,17 @@ static int this_cpu(void) {
 static void *work(void *argument);
 
 /* A thread is made with what the C library kept of one that has ended, and frees what that one had: a fork must not catch it in between, or the
-   child frees the same again. The caller takes no signals, so no handler forks while the lock is held. */
+   child frees the same again. The caller takes no signals, so no handler forks while the lock is held. The thread is detached from its beginning:
+   one that has ended before pthread_detach comes to it may be no more. */
 static bool start_thread(int64_t worker) {
   pthread_t thread;
+  pthread_attr_t detached;
+  if (pthread_attr_init(&detached) != 0) return false;
+  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   pthread_mutex_lock(&pool.starting);
-  const bool started = pthread_create(&thread, NULL, work, (void *)(intptr_t)worker) == 0 && pthread_detach(thread) == 0;
+  const bool started = pthread_create(&thread, &detached, work, (void *)(intptr_t)worker) == 0;
   pthread_mutex_unlock(&pool.starting);
+  pthread_attr_destroy(&detached);
   return started;
 }
 

@@ -107,6 +107,7 @@ int main(int argc, char **argv) {
   check_configuration();
   check_shapes();
   check_replaced();
+  check_fork_beside_start();
   fcnn_set_least_share(0); /* threads for the smallest of cases, too */
   for (int i = 0; fcnn_isa_name(i); i++) {
     if (!fcnn_isa_available(i)) {

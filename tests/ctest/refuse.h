@@ -8,12 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 static struct {
   atomic_int_fast64_t taken;   /* calls that ask for memory */
   atomic_int_fast64_t granted; /* so many are granted, and then one is refused; none is for -1 */
   bool threadless;             /* no thread can be had */
   atomic_int threads;          /* so many could */
+  bool slow;                   /* starting one takes a while, */
+  atomic_bool starting;        /* which is now */
 } memory = {.granted = -1};
 
 /* Counts a call; whether it is the one that is refused. */
@@ -33,7 +36,11 @@ void *__wrap_calloc(size_t count, size_t size) { return refuse() ? NULL : __real
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
   if (memory.threadless) return EAGAIN;
   atomic_fetch_add(&memory.threads, 1);
-  return __real_pthread_create(thread, attributes, run, argument);
+  atomic_store(&memory.starting, memory.slow);
+  if (memory.slow) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+  const int status = __real_pthread_create(thread, attributes, run, argument);
+  atomic_store(&memory.starting, false);
+  return status;
 }
 
 #endif
