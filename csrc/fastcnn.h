@@ -104,9 +104,6 @@ enum fcnn_rule {
   /* mean and square move by their shares to the gradient and to its square; weight -= rate * mean / (sqrt(square) + epsilon).
      (rate, share_1, share_2, epsilon; mean, square) */
   FCNN_ADAM,
-  /* The same, but weight -= (of_mean * mean + of_gradient * gradient) / (of_root * sqrt(square) + epsilon).
-     (of_mean, of_gradient, share_1, share_2, of_root, epsilon; mean, square) */
-  FCNN_NADAM,
   /* square = rho * square + share * gradient ** 2, and mean likewise of the gradient; variance = square - mean ** 2, not less than 0, or
      square without a mean; change = rate * gradient / sqrt(variance + epsilon); velocity = momentum * velocity + change; weight -=
      velocity, or change without one.    (rate, rho, share, momentum, epsilon; square, velocity or NULL, mean or NULL) */
@@ -117,7 +114,7 @@ enum fcnn_rule {
   FCNN_RULES,
 };
 
-enum { FCNN_MAX_COEFFICIENTS = 6, FCNN_MAX_SLOTS = 3 };
+enum { FCNN_MAX_COEFFICIENTS = 5, FCNN_MAX_SLOTS = 3 };
 
 /* --- Kernels, for float (_f32) and double (_f64) ----------------------------------------------------------------------- */
 

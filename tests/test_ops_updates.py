@@ -30,11 +30,6 @@ def adam(w, g, slots, rate, share_1, share_2, epsilon):
     return w - rate * mean / (np.sqrt(square) + epsilon), (mean, square)
 
 
-def nadam(w, g, slots, of_mean, of_gradient, share_1, share_2, of_root, epsilon):
-    mean, square = moved(g, *slots, share_1, share_2)
-    return w - (of_mean * mean + of_gradient * g) / (of_root * np.sqrt(square) + epsilon), (mean, square)
-
-
 def rmsprop(w, g, slots, rate, rho, share, momentum, epsilon):
     square, velocity, mean = slots
     square = rho * square + share * g * g
@@ -55,7 +50,6 @@ RULES = {
     "sgd, momentum": (sgd, (0.1, 0.9, 0), ("signed",)),
     "sgd, nesterov": (sgd, (0.1, 0.9, 1), ("signed",)),
     "adam": (adam, (0.01, 0.2, 0.1, 1e-3), ("signed", "square")),
-    "nadam": (nadam, (0.01, 0.02, 0.2, 0.1, 3.0, 1e-3), ("signed", "square")),
     "rmsprop": (rmsprop, (0.01, 0.8, 0.2, 0.7, 1e-3), ("square", None, None)),
     "rmsprop, momentum": (rmsprop, (0.01, 0.8, 0.2, 0.7, 1e-3), ("square", "signed", None)),
     "rmsprop, centered": (rmsprop, (0.01, 0.8, 0.2, 0.7, 1e-1), ("square", None, "signed")),

@@ -572,7 +572,7 @@ def softmax_cross_entropy(int64_t rows, int64_t columns, logits, labels, losses,
     return total
 
 
-RULES = {"sgd": FCNN_SGD, "adam": FCNN_ADAM, "nadam": FCNN_NADAM, "rmsprop": FCNN_RMSPROP, "lion": FCNN_LION}
+RULES = {"sgd": FCNN_SGD, "adam": FCNN_ADAM, "rmsprop": FCNN_RMSPROP, "lion": FCNN_LION}
 
 
 def optimizer_step(rule, int64_t n, gradients, coefficients, double decay, weights, slots):

@@ -38,7 +38,7 @@ cdef extern from "fastcnn.h" nogil:
     fcnn_winograd_use fcnn_get_winograd()
 
     enum fcnn_rule:
-        FCNN_SGD, FCNN_ADAM, FCNN_NADAM, FCNN_RMSPROP, FCNN_LION
+        FCNN_SGD, FCNN_ADAM, FCNN_RMSPROP, FCNN_LION
 
     int FCNN_MAX_COEFFICIENTS, FCNN_MAX_SLOTS
 

@@ -22,7 +22,7 @@ def step(
 ) -> None:
     """Take ``decay * weights`` from `weights`, and then make a step of an optimizer with `gradients`.
 
-    `fcnn_rule` in ``csrc/fastcnn.h`` says what the rules "sgd", "adam", "nadam", "rmsprop" and "lion" are, with which coefficients, and
+    `fcnn_rule` in ``csrc/fastcnn.h`` says what the rules "sgd", "adam", "rmsprop" and "lion" are, with which coefficients, and
     with which slots: arrays as long as the others, changed in place, or None.
     """
     _core.optimizer_step(rule, weights.size, gradients, coefficients, decay, weights, slots)

@@ -9,11 +9,11 @@ from typing import Any
 from fastcnn import _registry
 from fastcnn.optimizers import schedules
 from fastcnn.optimizers.base import Optimizer
-from fastcnn.optimizers.rules import SGD, Adam, AdamW, Lion, Nadam, RMSprop
+from fastcnn.optimizers.rules import SGD, Adam, AdamW, Lion, RMSprop
 
-__all__ = ["SGD", "Adam", "AdamW", "Lion", "Nadam", "Optimizer", "RMSprop", "get", "schedules"]
+__all__ = ["SGD", "Adam", "AdamW", "Lion", "Optimizer", "RMSprop", "get", "schedules"]
 
-_CLASSES = _registry.table(SGD, Adam, AdamW, RMSprop, Nadam, Lion, adamw=AdamW, rmsprop=RMSprop)
+_CLASSES = _registry.table(SGD, Adam, AdamW, RMSprop, Lion, adamw=AdamW, rmsprop=RMSprop)
 
 
 def get(identifier: Any) -> Optimizer:

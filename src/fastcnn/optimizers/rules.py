@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from fastcnn._settings import Flag, Real, Setting, flag, real
 from fastcnn.optimizers.base import LearningRate, Optimizer
 
@@ -101,16 +99,7 @@ class Lion(Optimizer):
         return "lion", (rate, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2)
 
 
-class _Moments(Optimizer):
-    """The base of those that keep running estimates of each gradient's mean, "momentum", and mean square, "velocity"."""
-
-    _slot_names = ("momentum", "velocity")
-    beta_1: Real = real(0, _BELOW_ONE, 0.9)
-    beta_2: Real = real(0, _BELOW_ONE, 0.999)
-    epsilon: Real = real(0, math.inf, 1e-7)
-
-
-class Adam(_Moments):
+class Adam(Optimizer):
     """Steps scaled by running estimates of each gradient's mean and mean square.
 
     Parameters
@@ -143,6 +132,11 @@ class Adam(_Moments):
     >>> weights.round(4)
     array([-0.1,  0.1], dtype=float32)
     """
+
+    _slot_names = ("momentum", "velocity")
+    beta_1: Real = real(0, _BELOW_ONE, 0.9)
+    beta_2: Real = real(0, _BELOW_ONE, 0.999)
+    epsilon: Real = real(0, math.inf, 1e-7)
 
     def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
         step = self.iterations + 1
@@ -183,53 +177,6 @@ class AdamW(Adam):
     """
 
     weight_decay: Setting[Any, Any] = real(0, math.inf, 0.004)
-
-
-class Nadam(_Moments):
-    """Adam with the momentum of Nesterov: the step is that of the mean as it will be, with the gradient counted once more.
-
-    Parameters
-    ----------
-    learning_rate : float or LearningRateSchedule, default 0.001
-    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-7
-        See `Adam`.
-    weight_decay, clipnorm, clipvalue, global_clipnorm, gradient_accumulation_steps
-        See `Optimizer`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For an argument of the wrong kind, a decay outside of [0, 1), a negative `epsilon`, or what `Optimizer` refuses.
-
-    References
-    ----------
-    T. Dozat: Incorporating Nesterov momentum into Adam. ICLR workshop 2016; as ``keras.optimizers.Nadam``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastcnn.optimizers import Nadam
-    >>> weights, nadam = np.zeros(2, np.float32), Nadam(learning_rate=0.1)
-    >>> nadam.build([2])
-    >>> nadam.update(weights, np.array([3, -0.5], np.float32))
-    >>> weights.round(4)
-    array([-0.1063,  0.1063], dtype=float32)
-    """
-
-    def build(self, sizes: Sequence[int]) -> None:
-        """Begin anew, for variables with so many elements each."""
-        super().build(sizes)
-        self.slots["momentum_product"] = np.ones(1)  # of the momenta of all steps so far
-
-    def _next_step(self, rate: float) -> tuple[str, Sequence[float]]:
-        step = self.iterations + 1
-        momentum, next_momentum = (self.beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
-        self.slots["momentum_product"] *= momentum
-        product = float(self.slots["momentum_product"][0])
-        of_mean = rate * next_momentum / (1 - product * next_momentum)
-        of_gradient = rate * (1 - momentum) / (1 - product)
-        of_root = 1 / math.sqrt(1 - self.beta_2**step)
-        return "nadam", (of_mean, of_gradient, 1 - self.beta_1, 1 - self.beta_2, of_root, self.epsilon)
 
 
 class RMSprop(Optimizer):

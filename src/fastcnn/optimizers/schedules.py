@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from fastcnn import _registry, _validate
 from fastcnn._settings import Flag, OptionalReal, Real, Setting, flag, optional, real
 
-__all__ = ["CosineDecay", "ExponentialDecay", "LearningRateSchedule", "PiecewiseConstantDecay", "PolynomialDecay"]
+__all__ = ["CosineDecay", "ExponentialDecay", "LearningRateSchedule", "PiecewiseConstantDecay"]
 
 #: Rates, or steps.
 Rates: TypeAlias = Setting[Sequence[float], list[float]]
@@ -142,48 +142,6 @@ class CosineDecay(_Decay):
         return start * ((1 - self.alpha) * wave + self.alpha)
 
 
-class PolynomialDecay(_Decay):
-    """From the initial rate to the final one as a power of the steps that are left, of which none are in the end.
-
-    Parameters
-    ----------
-    initial_learning_rate : float
-    decay_steps : float
-        At least 1.
-    end_learning_rate : float, default 0.0001
-    power : float, default 1.0
-        1 is a straight line.
-    cycle : bool, default False
-        Go on after the end: take twice as many steps for the decay, then three times as many, and so on.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For an argument of the wrong kind, a negative number, or `decay_steps` below 1.
-
-    References
-    ----------
-    ``keras.optimizers.schedules.PolynomialDecay``.
-
-    Examples
-    --------
-    >>> from fastcnn.optimizers.schedules import PolynomialDecay
-    >>> PolynomialDecay(0.5, decay_steps=100, end_learning_rate=0.25)(50)
-    0.375
-    """
-
-    end_learning_rate: Real = real(0, math.inf, 0.0001)
-    power: Real = real(0, math.inf, 1.0)
-    cycle: Flag = flag(False)
-
-    def __call__(self, step: float) -> float:
-        """Return the learning rate after `step` batches."""
-        share = step / self.decay_steps
-        share = share / max(math.ceil(share), 1) if self.cycle else min(share, 1)
-        left: float = (1 - share) ** self.power
-        return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
-
-
 def _rates(values: Any, name: str) -> list[float]:
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise TypeError(f"{name} must be a list of numbers, got {values!r} of type {type(values).__name__}")
@@ -232,7 +190,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return self.values[bisect.bisect_left(self.boundaries, step)]
 
 
-_CLASSES = _registry.table(ExponentialDecay, CosineDecay, PolynomialDecay, PiecewiseConstantDecay)
+_CLASSES = _registry.table(ExponentialDecay, CosineDecay, PiecewiseConstantDecay)
 
 
 def rate(value: Any, name: str) -> float:
