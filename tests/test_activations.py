@@ -8,7 +8,7 @@ from kernels import EDGES, by_name, on_both_dtypes, signed
 
 import fastcnn
 from fastcnn import _core, layers, models
-from fastcnn.ops import activations, normalize
+from fastcnn.ops import activations, elementwise
 
 pytestmark = pytest.mark.usefixtures("unwritten_outputs")
 
@@ -65,10 +65,10 @@ def test_a_dropout_keeps_what_is_drawn_above_its_threshold(isa, dtype):
         (x,), u = signed(rng, dtype, size), rng.random(size, np.float32).astype(dtype)
         u[size // 2 :] = np.float32(0.3)  # not above
         x[::7], x[1::7] = np.nan, np.inf
-        y = normalize.dropout(x, u, float(np.float32(0.3)), 1.5)
+        y = elementwise.dropout(x, u, float(np.float32(0.3)), 1.5)
         assert_same_bits(y, np.where(u > np.float32(0.3), x * dtype(1.5), dtype(0)))
     with pytest.raises(ValueError, match="u must have"):
-        normalize.dropout(x, u[:-1], 0.3, 1.5)
+        elementwise.dropout(x, u[:-1], 0.3, 1.5)
 
 
 @by_name(NAMES)

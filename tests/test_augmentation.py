@@ -131,7 +131,8 @@ def test_a_seed_of_ones_own_makes_the_numbers_of_the_global_one_of_no_matter():
 @pytest.mark.parametrize(("mode", "axes"), [("horizontal", (2,)), ("vertical", (1,)), ("horizontal_and_vertical", (1, 2))])
 def test_half_of_the_images_are_flipped(mode, axes):
     draws, x = random.Draws(3, 0, np.arange(2000)), images((1, 3, 4, 1)).repeat(2000, 0)
-    y, flipped = layers.RandomFlip(mode).forward(x, draws)
+    y, flip = layers.RandomFlip(mode).forward(x, draws)
+    flipped = flip.which
     assert abs(flipped.mean() - 0.5) < 5 * np.sqrt(0.25 / 2000)  # five standard deviations of a share
     assert_same_bits(y[flipped], np.flip(x[flipped], axes))
     assert_same_bits(y[~flipped], x[~flipped])
@@ -139,12 +140,12 @@ def test_half_of_the_images_are_flipped(mode, axes):
 
 def test_shifts_and_crops_are_spread_evenly():
     draws, x = random.Draws(3, 0, np.arange(3000)), np.zeros((3000, 5, 4, 1), np.float32)
-    _, (_, starts) = layers.RandomCrop(3, 3).forward(x, draws)
+    _, crop = layers.RandomCrop(3, 3).forward(x, draws)
     for axis, places in enumerate((3, 2)):
-        shares = np.bincount(starts[:, axis]) / 3000
+        shares = np.bincount(crop.starts[:, axis]) / 3000
         assert len(shares) == places
         assert np.abs(shares - 1 / places).max() < 5 * np.sqrt(1 / places / 3000)
-    _, (resampling, _) = layers.RandomTranslation((0.1, 0.3), (-0.5, 0)).forward(x, draws)
+    _, resampling = layers.RandomTranslation((0.1, 0.3), (-0.5, 0)).forward(x, draws)
     down, right = -resampling.maps[:, 5] / 5, -resampling.maps[:, 2] / 4
     for shifts, low, high in ((down, 0.1, 0.3), (right, -0.5, 0)):
         assert low <= shifts.min() <= shifts.max() <= high

@@ -6,7 +6,7 @@ from compare import assert_same_bits
 
 import fastcnn
 from fastcnn import layers, models
-from fastcnn.ops import normalize
+from fastcnn.ops import elementwise, normalize
 
 X = np.random.default_rng(0).normal(0, 3, (5, 4, 4, 4)).astype(np.float32)
 
@@ -107,7 +107,7 @@ def test_a_layer_that_gives_less_than_it_said_is_found_out(name):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: normalize.activation_backward("gelu", np.ones(9, np.float32), np.ones(3, np.float32)),
+        lambda: elementwise.activation_backward("gelu", np.ones(9, np.float32), np.ones(3, np.float32)),
         lambda: normalize.products(np.ones((2, 3)), np.ones((9, 3)), np.ones(3)),
         lambda: normalize.products(np.ones((9, 3)), np.ones((9, 3)), np.ones(2)),
         lambda: normalize.scale(np.ones((9, 3)), np.ones(3), np.ones(2), np.ones(3)),

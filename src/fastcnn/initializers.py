@@ -11,24 +11,6 @@ import numpy as np
 from fastcnn import _registry, _validate, random
 from fastcnn._settings import Choice, OptionalInteger, Real, choice, integer, optional, real
 
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "get",
-]
-
 
 class Initializer(_registry.Configurable):
     """Makes the first value of a weight: ``initializer(shape)`` is a float32 array.
@@ -469,6 +451,7 @@ class LecunNormal(_Scaling):
 
 
 _CLASSES = _registry.table(*_registry.defined(__name__, Initializer))
+__all__ = ["Initializer", "get", *(cls.__name__ for cls in _registry.defined(__name__, Initializer))]
 
 
 def get(identifier: Any) -> Initializer:

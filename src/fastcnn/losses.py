@@ -11,18 +11,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _registry, _targets, _validate
 from fastcnn._settings import Flag, Real, flag, real
 from fastcnn.ops.dense import softmax_cross_entropies
-from fastcnn.ops.normalize import working
-
-__all__ = [
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
-    "Huber",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "SparseCategoricalCrossentropy",
-    "get",
-]
+from fastcnn.ops.elementwise import working
 
 #: Keras keeps probabilities this far from 0 and 1 before it takes their logarithm.
 EPSILON = 1e-7
@@ -381,6 +370,7 @@ def _clip(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 _ALIASES = {"bce": BinaryCrossentropy, "mse": MeanSquaredError, "mae": MeanAbsoluteError}
 _CLASSES = _registry.table(*_registry.defined(__name__, Loss), **_ALIASES)
+__all__ = ["Loss", "get", *(cls.__name__ for cls in _registry.defined(__name__, Loss))]
 
 
 def get(identifier: Any) -> Loss:

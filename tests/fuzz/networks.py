@@ -3,7 +3,7 @@
 import numpy as np
 from activation_formulas import FORMULAS, OF_RESULT, steepness
 
-from fastcnn.ops import conv_pool, normalize, pool, updates
+from fastcnn.ops import conv_pool, elementwise, normalize, pool, updates
 from fastcnn.ops._images import NHWC
 from fastcnn.ops.conv import forward_shape
 from fastcnn.reference import relu_backward
@@ -116,8 +116,8 @@ def activation_arguments(c):
 
 def activation(kind, x, dy):
     """The result, and the gradient."""
-    y = normalize.activation(kind, x)
-    return y, normalize.activation_backward(kind, dy, y if kind in OF_RESULT else x)
+    y = elementwise.activation(kind, x)
+    return y, elementwise.activation_backward(kind, dy, y if kind in OF_RESULT else x)
 
 
 def expected_activation(winograd, kind, x, dy):

@@ -119,3 +119,20 @@ def under(folder: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
 def below(folder: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arrays whose names begin with "folder/", without that."""
     return {name.removeprefix(f"{folder}/"): array for name, array in arrays.items() if name.startswith(f"{folder}/")}
+
+
+def packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Return `value` with a reference for every array in it, which goes to `arrays` under a name that begins with `name`."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, Mapping):
+        return {key: packed(entry, f"{name}/{key}", arrays) for key, entry in value.items()}
+    return [packed(entry, f"{name}/{i}", arrays) for i, entry in enumerate(value)] if isinstance(value, list) else value
+
+
+def unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Return what `packed` was given."""
+    if isinstance(value, Mapping):
+        return arrays[value["array"]] if value.keys() == {"array"} else {key: unpacked(entry, arrays) for key, entry in value.items()}
+    return [unpacked(entry, arrays) for entry in value] if isinstance(value, list) else value

@@ -252,16 +252,9 @@ class PReLU(Layer):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output, and `x`."""
-        below = np.minimum(x, 0)
-        with np.errstate(invalid="ignore"):  # an alpha of 0 and -Inf
-            below *= self._weights["alpha"]
-        return np.where(x > 0, x, below), x
+        return activations.prelu(x, self._weights["alpha"]), x
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx, which is 0 where x is, and the gradient of `alpha`."""
-        alpha = self._weights["alpha"]
-        with np.errstate(invalid="ignore"):
-            slopes = dy * np.minimum(cache, 0)
-        shared = tuple(axis for axis, size in enumerate((1, *alpha.shape)) if size == 1)
-        gradient = slopes.sum(axis=shared, keepdims=True)[0]
-        return (np.where(cache > 0, dy, np.where(cache == 0, np.zeros((), dy.dtype), alpha * dy)) if input_grad else None), (gradient,)
+        dx, gradient = activations.prelu_backward(dy, cache, self._weights["alpha"], input_grad)
+        return dx, (gradient,)

@@ -13,6 +13,7 @@ from fastcnn._settings import Choice, Integer, OptionalInteger, Range, Real, Set
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, ImageLayer
 from fastcnn.layers.preprocessing import floating
+from fastcnn.ops.augment import Crop, Flip, Middle, clipped, contrasted
 from fastcnn.ops.resampling import FILL_MODES, INTERPOLATIONS, Resampling
 from fastcnn.random import Draws
 
@@ -35,7 +36,7 @@ class Augmentation(ImageLayer, kw_only=True):
     seed: OptionalInteger = optional(integer(0, maximum=2**64 - 1))
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
-        """Return the images, changed in training, and what `backward` needs to know."""
+        """Return the images, and the change that training makes to them."""
         x = x.astype(floating(x), copy=False)
         if training is None:
             return self._inferred(x)
@@ -46,15 +47,12 @@ class Augmentation(ImageLayer, kw_only=True):
         return x, None
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Return the images as the numbers `u` (N, _draws) from [0, 1) say, and what `_gradient` needs to know."""
+        """Return the images as the numbers `u` (N, _draws) from [0, 1) say, and the change that this is."""
         raise NotImplementedError
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return the gradient by the images."""
-        return (None if not input_grad else dy if cache is None else self._gradient(dy, cache)), ()
-
-    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
-        raise NotImplementedError
+        return (None if not input_grad else dy if cache is None else cache.backward(dy)), ()
 
 
 class RandomFlip(Augmentation):
@@ -88,12 +86,8 @@ class RandomFlip(Augmentation):
     mode: Choice = choice("horizontal_and_vertical", "horizontal", "vertical")
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
-        flipped = u[:, 0] <= 0.5
-        return self._gradient(x, flipped), flipped
-
-    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
-        rows, columns = slice(None, None, -1 if "vertical" in self.mode else 1), slice(None, None, -1 if "horizontal" in self.mode else 1)
-        return np.where(cache[:, None, None, None], dy[:, rows, columns], dy)
+        flip = Flip(u[:, 0] <= 0.5, tuple(1 + axis for axis, way in enumerate(("vertical", "horizontal")) if way in self.mode))
+        return flip.forward(x), flip
 
 
 class _Resampled(Augmentation, kw_only=True):
@@ -106,16 +100,12 @@ class _Resampled(Augmentation, kw_only=True):
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         size = (x.shape[1], x.shape[2])
         maps = np.stack(np.broadcast_arrays(*self._map(u.astype(np.float64), *size)), axis=1)
-        resampling = Resampling(maps, size, self.interpolation, self.fill_mode, self.fill_value)
-        return resampling.forward(x), (resampling, x.shape)
+        resampling = Resampling(x.shape, maps, size, self.interpolation, self.fill_mode, self.fill_value)
+        return resampling.forward(x), resampling
 
     def _map(self, u: np.ndarray, height: int, width: int) -> tuple[Any, ...]:
         """Return a0, a1, a2, b0, b1, b2 of a `Resampling`."""
         raise NotImplementedError
-
-    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
-        resampling, shape = cache
-        return resampling.backward(dy, shape)
 
 
 class RandomRotation(_Resampled):
@@ -240,11 +230,6 @@ class _Recoloured(Augmentation, kw_only=True):
 
     value_range: Setting[Sequence[float], tuple[float, float]] = Setting(_value_range, (0, 255))
 
-    def _clipped(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the colours within the range, and which were so before."""
-        low, high = self.value_range
-        return np.clip(y, y.dtype.type(low), y.dtype.type(high)), (low <= y) & (y <= high)
-
 
 class RandomContrast(_Recoloured):
     """Move colours away from the mean of their channel in the image, or towards it: ``(x - mean) * contrast + mean``.
@@ -279,14 +264,7 @@ class RandomContrast(_Recoloured):
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         contrast = _between(u[:, 0, None, None, None], (1 - self.factor[0], 1 + self.factor[1])).astype(x.dtype)
-        mean = x.mean(axis=(1, 2), keepdims=True)
-        y, inside = self._clipped((x - mean) * contrast + mean)
-        return y, (contrast, inside)
-
-    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
-        contrast, inside = cache
-        dz = np.where(inside, dy, np.zeros((), dy.dtype))
-        return contrast * dz + (1 - contrast) * dz.mean(axis=(1, 2), keepdims=True)
+        return contrasted(x, contrast, self.value_range)
 
 
 class RandomBrightness(_Recoloured):
@@ -319,10 +297,8 @@ class RandomBrightness(_Recoloured):
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         low, high = self.value_range
-        return self._clipped(x + ((high - low) * _between(u[:, 0, None, None, None], self.factor)).astype(x.dtype))
-
-    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
-        return np.where(cache, dy, np.zeros((), dy.dtype))
+        shift = (high - low) * _between(u[:, 0, None, None, None], self.factor)
+        return clipped(x + shift.astype(x.dtype), self.value_range)
 
 
 class RandomCrop(Augmentation):
@@ -368,34 +344,15 @@ class RandomCrop(Augmentation):
         return (None, self.height, self.width, self._image_sizes(input_shape)[-1])
 
     def _inferred(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
-        _, height, width, _ = x.shape
-        rows = max(min(height, width * self.height // self.width), 1)
-        columns = max(min(width, height * self.width // self.height), 1)
-        top, left, down, across = (height - rows) // 2, (width - columns) // 2, rows / self.height, columns / self.width
-        part = x[:, top : top + rows, left : left + columns]
-        maps = np.tile([across, 0, across / 2 - 0.5, 0, down, down / 2 - 0.5], (len(x), 1))
-        resampling = Resampling(maps, (self.height, self.width), fill_mode="nearest")
-        return resampling.forward(part), (x.shape, top, left, resampling, part.shape)
+        middle = Middle.of(x.shape, (self.height, self.width))
+        return middle.forward(x), middle
 
     def _changed(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, Any]:
         room = (x.shape[1] - self.height, x.shape[2] - self.width)
         if min(room) < 0:
             return self._inferred(x)
-        starts = np.minimum((u * np.add(room, 1)).astype(int), room)
-        return np.stack([x[place] for place in self._places(starts)]) if len(x) else x[:, : self.height, : self.width], (x.shape, starts)
-
-    def _places(self, starts: np.ndarray) -> list[tuple[Any, ...]]:
-        return [(n, slice(top, top + self.height), slice(left, left + self.width)) for n, (top, left) in enumerate(starts.tolist())]
-
-    def _gradient(self, dy: np.ndarray, cache: Any) -> np.ndarray:
-        dx = np.zeros(cache[0], dy.dtype)
-        if len(cache) == 2:
-            for image, place in zip(dy, self._places(cache[1]), strict=True):
-                dx[place] = image
-            return dx
-        _, top, left, resampling, part = cache
-        dx[:, top : top + part[1], left : left + part[2]] = resampling.backward(dy, part)
-        return dx
+        crop = Crop(x.shape, np.minimum((u * np.add(room, 1)).astype(int), room), (self.height, self.width))
+        return crop.forward(x), crop
 
 
 def _between(u: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -14,7 +14,7 @@ from fastcnn.layers.activated import KernelLayer, LinearGradients, Named, activa
 from fastcnn.layers.base import Gradients, ImageLayer, Layer, WeightSpec, batch_shape
 from fastcnn.ops import steps
 from fastcnn.ops.dense import dense_forward, dense_gradients, dense_shape
-from fastcnn.ops.normalize import dropout
+from fastcnn.ops.elementwise import dropout
 from fastcnn.random import Draws
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -53,18 +54,12 @@ class _Elementwise(_Merge):
     def forward(self, x: Arrays, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output for the inputs `x`, and what `backward` needs to know."""
         self._check_batch(x)
-        xs = _same_rank(x)
-        y = np.empty(np.broadcast_shapes(*(each.shape for each in xs)), np.result_type(*xs))
         with np.errstate(all="ignore"):
-            self._merge(xs, y)
+            y = self._merged(_same_rank(x))
         return y, (x, y)
 
-    def _merge(self, xs: Arrays, y: np.ndarray) -> None:
-        """Write the output to `y`."""
-        if len(xs) == 1:
-            np.copyto(y, xs[0])
-        for first, second in zip((xs[0], *[y] * len(xs)), xs[1:], strict=False):
-            type(self)._ufunc(first, second, out=y)
+    def _merged(self, xs: Arrays) -> np.ndarray:
+        return reduce(type(self)._ufunc, xs)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[Arrays | None, Gradients]:
         """Return the gradients of the inputs."""
@@ -178,13 +173,7 @@ class Multiply(_Elementwise):
     _ufunc = np.multiply
 
     def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
-        gradients = []
-        for place in range(len(xs)):
-            gradient = dy
-            for other in xs[:place] + xs[place + 1 :]:
-                gradient = gradient * other
-            gradients.append(gradient)
-        return gradients
+        return [reduce(np.multiply, xs[:place] + xs[place + 1 :], dy) for place in range(len(xs))]
 
 
 class Average(_Elementwise):
@@ -213,9 +202,8 @@ class Average(_Elementwise):
 
     _ufunc = np.add
 
-    def _merge(self, xs: Arrays, y: np.ndarray) -> None:
-        super()._merge(xs, y)
-        y /= len(xs)
+    def _merged(self, xs: Arrays) -> np.ndarray:
+        return super()._merged(xs) / len(xs)
 
     def _gradients(self, dy: np.ndarray, xs: Arrays, y: np.ndarray) -> list[np.ndarray]:
         return [dy / len(xs)] * len(xs)

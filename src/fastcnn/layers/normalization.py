@@ -15,6 +15,8 @@ from fastcnn.graph import Shape
 from fastcnn.layers.activated import Initial, Penalty, initial, penalty
 from fastcnn.layers.base import Gradients, Layer, WeightSpec
 from fastcnn.ops import normalize
+from fastcnn.ops.elementwise import working
+from fastcnn.ops.normalize import Grouping
 from fastcnn.random import Draws
 
 
@@ -112,26 +114,13 @@ class BatchNormalization(_Normalization):
         moving = {name: self._spec(name, *self._sizes(input_shape), trainable=False) for name in ("moving_mean", "moving_variance")}
         return super().weight_specs(input_shape) | moving
 
-    def _rows(self, x: np.ndarray) -> np.ndarray:
-        """Return `x` as (rows, C), in float32 or float64."""
-        return normalize.working(np.moveaxis(x, self.axis, -1)).reshape(-1, x.shape[self.axis])
-
-    def _unrows(self, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Return what `_rows` made of an array of `shape` as it was."""
-        axis = self.axis % len(shape)
-        moved = rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
-        return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
-
     def inference(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the arrays (C,) with which inference is ``(x - shift) * factor + offset``."""
         mean = self._weights["moving_mean"]
         return mean, self._factor(self._inverse(self._weights["moving_variance"])), self._weights.get("beta", np.zeros_like(mean))
 
     def _inverse(self, variance: np.ndarray) -> np.ndarray:
-        """Return one over the standard deviation."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inverse: np.ndarray = np.reciprocal(np.sqrt(variance + variance.dtype.type(self.epsilon)))
-        return inverse
+        return normalize.inverse_deviation(variance, self.epsilon)
 
     def _factor(self, inverse: np.ndarray) -> np.ndarray:
         gamma = self._weights.get("gamma")
@@ -139,7 +128,7 @@ class BatchNormalization(_Normalization):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output, and what `backward` and `observe` need."""
-        rows = self._rows(x)
+        rows = normalize.as_rows(x, self.axis)
         if training is None or not self.trainable:
             shift, factor, offset = (array.astype(rows.dtype, copy=False) for array in self.inference())
             variance = None
@@ -147,26 +136,26 @@ class BatchNormalization(_Normalization):
             shift, variance = normalize.moments(rows)
             factor = self._factor(self._inverse(variance)).astype(rows.dtype, copy=False)
             offset = self._weights.get("beta", np.zeros_like(shift)).astype(rows.dtype, copy=False)
-        return self._unrows(normalize.scale(rows, shift, factor, offset), x.shape), (rows, shift, variance, factor)
+        y = normalize.scale(rows, shift, factor, offset)
+        return normalize.from_rows(y, x.shape, self.axis), (rows, shift, variance, factor)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of `gamma` and `beta`, as far as the layer has them; none of a frozen layer."""
         rows, mean, variance, factor = cache
-        dys = self._rows(dy)
+        dys = normalize.as_rows(dy, self.axis)
         zeros = np.zeros_like(mean)
-        if not self.trainable:
-            return self._unrows(normalize.scale(dys, zeros, factor, zeros), dy.shape) if input_grad else None, ()
-        sums, products = normalize.products(dys, rows, mean)
-        inverse = self._inverse(self._weights["moving_variance"].astype(mean.dtype, copy=False) if variance is None else variance)
-        gradients = self._learned(gamma=products * inverse, beta=sums)
-        if not input_grad:
-            return None, gradients
-        if variance is None:
-            dx = normalize.scale(dys, zeros, factor, zeros)
-        else:
+        dx: np.ndarray | None = None
+        gradients: Gradients = ()
+        if self.trainable:
+            sums, products = normalize.products(dys, rows, mean)
+            inverse = self._inverse(self._weights["moving_variance"].astype(mean.dtype, copy=False) if variance is None else variance)
+            gradients = self._learned(gamma=products * inverse, beta=sums)
+        if input_grad and self.trainable and variance is not None:
             count = max(len(rows), 1)
             dx = normalize.scale_backward(dys, rows, mean, inverse * inverse * products / count, sums / count, factor)
-        return self._unrows(dx, dy.shape), gradients
+        elif input_grad:
+            dx = normalize.scale(dys, zeros, factor, zeros)
+        return dx if dx is None else normalize.from_rows(dx, dy.shape, self.axis), gradients
 
     def observe(self, cache: Any) -> Any:
         """Return the mean and the variance of a batch in training."""
@@ -182,43 +171,20 @@ class BatchNormalization(_Normalization):
 
 
 class _GroupedNormalization(_Normalization):
-    """Normalization of each input by itself: over some axes of it, as `_split` shapes it."""
+    """Normalization of each input by itself."""
 
-    def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Return the shape (N, ...) to look at an array of `shape` in, the axes of it to normalize over, and weights' shape beside it."""
+    def _grouping(self, shape: tuple[int, ...]) -> Grouping:
         raise NotImplementedError
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the output, and what `backward` needs to know."""
-        x = normalize.working(x)
-        shape, axes, beside = self._split(x.shape)
-        split = x.reshape(shape)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            normal = split - split.mean(axes, keepdims=True)
-            inverse = np.reciprocal(np.sqrt(np.square(normal).mean(axes, keepdims=True) + x.dtype.type(self.epsilon)))
-            normal *= inverse
-            y = normal * self._weights["gamma"].reshape(beside) if self.scale else normal
-            if self.center:
-                y = y + self._weights["beta"].reshape(beside)
-        return y.reshape(x.shape).astype(x.dtype, copy=False), (normal, inverse)
+        gamma, beta = self._weights.get("gamma"), self._weights.get("beta")
+        return self._grouping(x.shape).forward(working(x), gamma, beta, self.epsilon)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return dx and the gradients of `gamma` and `beta`, as far as the layer has them."""
-        normal, inverse = cache
-        dy = normalize.working(dy)
-        shape, axes, beside = self._split(dy.shape)
-        gradient = dy.reshape(shape)
-        others = tuple(axis for axis, size in enumerate(beside) if size == 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            gradients = self._learned(gamma=(gradient * normal).sum(others), beta=gradient.sum(others))
-            if not input_grad:
-                return None, gradients
-            if self.scale:
-                gradient = gradient * self._weights["gamma"].reshape(beside)
-            dx = gradient - gradient.mean(axes, keepdims=True)
-            dx -= normal * (gradient * normal).mean(axes, keepdims=True)
-            dx *= inverse
-        return dx.reshape(dy.shape).astype(dy.dtype, copy=False), gradients
+        dx, gamma, beta = self._grouping(dy.shape).backward(working(dy), self._weights.get("gamma"), cache, input_grad)
+        return dx, self._learned(gamma=gamma, beta=beta)
 
 
 def _axes(value: Any, name: str) -> list[int]:
@@ -273,9 +239,9 @@ class LayerNormalization(_GroupedNormalization):
             self._size(axis, input_shape)
         return tuple(input_shape[axis] or 0 for axis in self._axes(len(input_shape)))
 
-    def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    def _grouping(self, shape: tuple[int, ...]) -> Grouping:
         axes = self._axes(len(shape))
-        return shape, axes, tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
+        return Grouping(shape, axes, tuple(size if axis in axes else 1 for axis, size in enumerate(shape)))
 
 
 def _groups(value: Any, name: str) -> int:
@@ -330,9 +296,9 @@ class GroupNormalization(_GroupedNormalization):
             raise ValueError(f"groups must divide the input's channels, got {self.groups} groups and {channels} channels")
         return (channels,)
 
-    def _split(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    def _grouping(self, shape: tuple[int, ...]) -> Grouping:
         axis = self.axis % len(shape)
         groups = shape[axis] if self.groups == -1 else self.groups
         split = (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
         axes = tuple(each for each in range(1, len(split)) if each != axis)
-        return split, axes, tuple(size if each in (axis, axis + 1) else 1 for each, size in enumerate(split))
+        return Grouping(split, axes, tuple(size if each in (axis, axis + 1) else 1 for each, size in enumerate(split)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from fastcnn import _validate, initializers
 from fastcnn._settings import Flag, Setting, flag, optional
 from fastcnn.graph import Shape
 from fastcnn.layers.base import Gradients, Layer, WeightSpec
+from fastcnn.ops.normalize import RunningMoments
 from fastcnn.random import Draws
 
 #: Rows of an array whose moments are found at a time, in float64.
@@ -207,23 +207,16 @@ class Normalization(Layer):
         """
         if self.mean is not None:
             raise ValueError(f"layer {self.name!r} has been given its mean and its variance, and cannot adapt to data")
-        count, mean, squares, sizes = 0, np.zeros(()), np.zeros(()), None
+        moments, sizes = RunningMoments(), None
         for batch in _batches(data):
-            if sizes is None:
-                self.build((None, *batch.shape[1:]))
-                sizes = batch.shape[1:]
+            sizes = sizes or batch.shape[1:]
+            self.build((None, *sizes))
             _validate.same_shape(batch.shape[1:], sizes, "data", "entries of the shape")
             kept = self._kept(batch.ndim)
-            axes = tuple(axis for axis in range(batch.ndim) if axis not in kept)
-            new = math.prod(batch.shape[axis] for axis in axes)
-            numbers = batch.astype(np.float64)
-            difference = numbers.mean(axis=axes) - mean
-            squares = squares + numbers.var(axis=axes) * new + difference**2 * (count * new / (count + new))
-            mean = mean + difference * (new / (count + new))
-            count += new
-        if not count:
+            moments.add(batch, tuple(axis for axis in range(batch.ndim) if axis not in kept))
+        if not moments.count:
             raise ValueError("data must hold a number, got none")
-        self.set_weights([mean, squares / count, self._weights["count"]])
+        self.set_weights([moments.mean, moments.variance, self._weights["count"]])
 
 
 def floating(x: np.ndarray) -> np.dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from fastcnn._settings import Choice, Pair, Setting, choice, pair
 from fastcnn.graph import Shape, entry_sizes
 from fastcnn.layers.base import Gradients, ImageLayer, Layer
 from fastcnn.layers.core import Reshaping
+from fastcnn.ops.margins import Margins, cropped, padded
 from fastcnn.ops.resampling import enlarged, enlarged_backward
 from fastcnn.random import Draws
 
 #: ((top, bottom), (left, right)).
-Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 
 def _target_shape(value: Any, name: str) -> tuple[int, ...]:
@@ -160,11 +160,11 @@ class ZeroPadding2D(ImageLayer):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the larger images."""
-        return _padded(x, self.padding), None
+        return padded(x, self.padding), None
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` without its margin."""
-        return _cropped(dy, self.padding), ()
+        return cropped(dy, self.padding), ()
 
 
 class Cropping2D(ImageLayer):
@@ -206,30 +206,11 @@ class Cropping2D(ImageLayer):
 
     def forward(self, x: np.ndarray, training: Draws | None = None) -> tuple[np.ndarray, Any]:
         """Return the smaller images."""
-        return _cropped(x, self.cropping), None
+        return cropped(x, self.cropping), None
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool = True, out: Gradients = ()) -> tuple[np.ndarray | None, Gradients]:
         """Return `dy` with a margin of zeros."""
-        return _padded(dy, self.cropping), ()
-
-
-def _cropped(x: np.ndarray, margins: Margins) -> np.ndarray:
-    """Return images without their margins."""
-    return np.ascontiguousarray(_inside(x, margins))
-
-
-def _padded(x: np.ndarray, margins: Margins) -> np.ndarray:
-    """Return images with margins of zeros."""
-    (top, bottom), (left, right) = margins
-    y = np.zeros((len(x), top + x.shape[1] + bottom, left + x.shape[2] + right, x.shape[3]), x.dtype)
-    _inside(y, margins)[...] = x
-    return y
-
-
-def _inside(x: np.ndarray, margins: Margins) -> np.ndarray:
-    """Return what margins leave, as a view."""
-    (top, bottom), (left, right) = margins
-    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+        return padded(dy, self.cropping), ()
 
 
 class UpSampling2D(ImageLayer):

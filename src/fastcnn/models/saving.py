@@ -12,7 +12,7 @@ from fastcnn import _registry, _room, _validate, layers, optimizers, random
 from fastcnn.callbacks import CallbackList
 from fastcnn.flat_weights import FlatWeights
 from fastcnn.io import model_file
-from fastcnn.io.model_file import below, under
+from fastcnn.io.model_file import below, packed, under, unpacked
 from fastcnn.layers.base import Layer
 from fastcnn.training import Checkpoint, Trainer
 
@@ -116,11 +116,11 @@ class Saving(Trainer):
             seed = _validate.integer(training["seed"], "seed", 0, 2**64 - 1)
             weights = self._own_weights(arrays)
             metrics = self._prepare().all_metrics() if step else {}
-            metric_states = {name: _unpacked(training["metric_states"][name], state) for name in metrics}
+            metric_states = {name: unpacked(training["metric_states"][name], state) for name in metrics}
             for name, metric in metrics.items():
                 if unknown := metric_states[name].keys() - vars(metric).keys():
                     raise ValueError(f"the metric {name} has no {', '.join(sorted(unknown))}")
-            callback_states: dict[str, Any] = _unpacked(training["callbacks"], state)
+            callback_states: dict[str, Any] = unpacked(training["callbacks"], state)
 
         def take_up(callbacks: CallbackList) -> None:
             with model_file.refusing(path, "a checkpoint of a training of this model"):  # what is of one's own may yet refuse its state
@@ -152,9 +152,9 @@ class Saving(Trainer):
         arrays = {f"slots/{name}": slot for name, slot in self.optimizer.slots.items()}
         if self._callbacks is not None:
             config["position"] = self._position
-            config["callbacks"] = _packed(self._callbacks.get_state(), "callbacks", arrays)
+            config["callbacks"] = packed(self._callbacks.get_state(), "callbacks", arrays)
             states = {name: metric.get_state() for name, metric in self._prepare().all_metrics().items()}
-            config["metric_states"] = _packed(states, "metrics", arrays)
+            config["metric_states"] = packed(states, "metrics", arrays)
         return config, arrays
 
     def _restore_training_state(self, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -222,23 +222,6 @@ def _parts(value: Any) -> Iterator[_registry.Configurable]:
     elif isinstance(value, _registry.Configurable):
         yield value
         yield from _parts(value.graph.layers if isinstance(value, Layer) and value.graph is not None else list(value.parts()))
-
-
-def _packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """Return `value` with a reference for every array in it, which goes to `arrays` under a name that begins with `name`."""
-    if isinstance(value, np.ndarray):
-        arrays[name] = value
-        return {"array": name}
-    if isinstance(value, Mapping):
-        return {key: _packed(entry, f"{name}/{key}", arrays) for key, entry in value.items()}
-    return [_packed(entry, f"{name}/{i}", arrays) for i, entry in enumerate(value)] if isinstance(value, list) else value
-
-
-def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """Return what `_packed` was given."""
-    if isinstance(value, Mapping):
-        return arrays[value["array"]] if value.keys() == {"array"} else {key: _unpacked(entry, arrays) for key, entry in value.items()}
-    return [_unpacked(entry, arrays) for entry in value] if isinstance(value, list) else value
 
 
 def _calls(layer: Layer, known: dict[Layer, int]) -> int:

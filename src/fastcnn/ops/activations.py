@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcnn import _validate, ops
-from fastcnn.ops import normalize
+from fastcnn.ops import elementwise
 
 
 class ActivationFunction(NamedTuple):
@@ -82,9 +82,26 @@ def rectified(max_value: float | None, negative_slope: float, threshold: float) 
     return ActivationFunction("rectified", forward, backward, of_input=True)
 
 
+def prelu(x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return `x` (N, ...) above 0, else ``alpha * x``; `alpha` has the axes behind N, of the same sizes or 1."""
+    below = np.minimum(x, 0)
+    with np.errstate(invalid="ignore"):  # an alpha of 0 and -Inf
+        below *= alpha
+    return np.where(x > 0, x, below)
+
+
+def prelu_backward(dy: np.ndarray, x: np.ndarray, alpha: np.ndarray, input_grad: bool) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return dx, which is 0 where `x` is, or None, and the gradient of `alpha`."""
+    with np.errstate(invalid="ignore"):
+        slopes = dy * np.minimum(x, 0)
+    shared = tuple(axis for axis, size in enumerate((1, *alpha.shape)) if size == 1)
+    dx = np.where(x > 0, dy, np.where(x == 0, np.zeros((), dy.dtype), alpha * dy)) if input_grad else None
+    return dx, slopes.sum(axis=shared, keepdims=True)[0]
+
+
 def _kernel(name: str, kind: str, of_input: bool = False) -> ActivationFunction:
     """Return the function of the kernel `kind`."""
-    return ActivationFunction(name, partial(normalize.activation, kind), partial(normalize.activation_backward, kind), of_input)
+    return ActivationFunction(name, partial(elementwise.activation, kind), partial(elementwise.activation_backward, kind), of_input)
 
 
 LINEAR = ActivationFunction("linear", lambda z: z, lambda dy, _: dy)
@@ -93,14 +110,14 @@ _FUNCTIONS = {
     function.name: function
     for function in (
         LINEAR,
-        ActivationFunction("relu", normalize.relu, normalize.relu_backward),
+        ActivationFunction("relu", elementwise.relu, elementwise.relu_backward),
         _kernel("relu6", "relu6"),
         _kernel("sigmoid", "sigmoid"),
         ActivationFunction("tanh", np.tanh, _tanh_backward),
         _kernel("silu", "silu", of_input=True),
         _kernel("swish", "silu", of_input=True),
         _kernel("gelu", "gelu", of_input=True),
-        ActivationFunction("softmax", normalize.softmax, _softmax_backward),
+        ActivationFunction("softmax", elementwise.softmax, _softmax_backward),
         _kernel("hard_sigmoid", "hard_sigmoid"),
         _kernel("hard_silu", "hard_silu", of_input=True),
         _kernel("hard_swish", "hard_silu", of_input=True),

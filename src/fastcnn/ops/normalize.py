@@ -1,59 +1,34 @@
-"""What activations and normalization do to plain arrays: kernels for networks, which check their own shapes."""
+"""What normalization does to plain arrays, which it checks the shapes of."""
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 
 from fastcnn import _core, _validate
 from fastcnn.ops._images import empty, plain
+from fastcnn.ops.elementwise import working
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    """Return ``max(x, 0)``, in float32 or float64."""
-    y = empty(x.shape, _validate.working_dtype(x=x))
-    _core.relu(x.size, plain(x, y.dtype), y)
-    return y
+def as_rows(x: np.ndarray, axis: int) -> np.ndarray:
+    """Return `x` as (rows, C), in float32 or float64, with the channels C along `axis` of it."""
+    return working(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis])
 
 
-def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return `dy` where `y`, of its shape, is above 0 or NaN, else 0."""
-    _validate.same_shape(dy.shape, y.shape, "dy", "the shape of y,")
-    dx = empty(dy.shape, _validate.working_dtype(dy=dy))
-    _core.relu_gradient(dy.size, plain(dy, dx.dtype), plain(y, dx.dtype), dx)
-    return dx
+def from_rows(rows: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    """Return what `as_rows` made of an array of `shape` as it was."""
+    axis %= len(shape)
+    moved = rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
+    return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
 
 
-def dropout(x: np.ndarray, u: np.ndarray, threshold: float, factor: float) -> np.ndarray:
-    """Return ``factor * x`` where `u`, of its shape, is above `threshold`, else 0: for x, and for the gradient."""
-    _validate.same_shape(u.shape, x.shape, "u", "the shape of x,")
-    x = working(x)
-    y = empty(x.shape, x.dtype)
-    _core.dropout(x.size, threshold, factor, plain(u, x.dtype), x, y)
-    return y
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    """Return the softmax of `x` along its last axis."""
-    p = empty(x.shape, _validate.working_dtype(x=x))
-    _core.softmax(p.size // p.shape[-1], p.shape[-1], plain(x, p.dtype), p)
-    return p
-
-
-def activation(kind: str, x: np.ndarray) -> np.ndarray:
-    """Return the activation `kind` of `x`, in float32 or float64."""
-    x = working(x)
-    y = empty(x.shape, x.dtype)
-    _core.activation(kind, x.size, x, y)
-    return y
-
-
-def activation_backward(kind: str, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Return the gradient of the activation `kind` for `dy`, from its result or, if it is one that wants it, its input."""
-    _validate.same_shape(dy.shape, kept.shape, "dy", "the shape of y,")
-    dy = working(dy)
-    dx = empty(dy.shape, dy.dtype)
-    _core.activation_gradient(kind, dy.size, dy, plain(kept, dy.dtype), dx)
-    return dx
+def inverse_deviation(variance: np.ndarray, epsilon: float) -> np.ndarray:
+    """Return ``1 / sqrt(variance + epsilon)``."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse: np.ndarray = np.reciprocal(np.sqrt(variance + variance.dtype.type(epsilon)))
+    return inverse
 
 
 def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,11 +68,6 @@ def scale_backward(
     return dx
 
 
-def working(x: np.ndarray) -> np.ndarray:
-    """Return `x` as kernels take it, in C order and in float32 or float64; layers of one's own give arrays of any kind."""
-    return plain(x, _validate.working_dtype(x=x))
-
-
 def _like(x: np.ndarray, array: np.ndarray, name: str) -> np.ndarray:
     """Return an array of the shape of `x` in its dtype."""
     _validate.same_shape(array.shape, x.shape, name, "the shape of x,")
@@ -108,3 +78,70 @@ def _of_channels(x: np.ndarray, array: np.ndarray, name: str) -> np.ndarray:
     """Return an array (C) in the dtype of `x` (rows, C)."""
     _validate.same_shape(array.shape, x.shape[1:], name, "an entry for each channel,")
     return plain(array, x.dtype)
+
+
+class Grouping(NamedTuple):
+    """How each input is normalized by itself: looked at in `shape` (N, ...), over `axes` of it, by weights of the shape `beside` it."""
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    beside: tuple[int, ...]
+
+    def forward(
+        self, x: np.ndarray, gamma: np.ndarray | None, beta: np.ndarray | None, epsilon: float
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Return ``gamma * normal + beta`` in the shape of `x`, as far as they are given, and what `backward` needs of it."""
+        split = x.reshape(self.shape)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            normal = split - split.mean(self.axes, keepdims=True)
+            inverse = inverse_deviation(np.square(normal).mean(self.axes, keepdims=True), epsilon)
+            normal *= inverse
+            y = normal if gamma is None else normal * gamma.reshape(self.beside)
+            if beta is not None:
+                y = y + beta.reshape(self.beside)
+        return y.reshape(x.shape).astype(x.dtype, copy=False), (normal, inverse)
+
+    def backward(
+        self, dy: np.ndarray, gamma: np.ndarray | None, cache: tuple[np.ndarray, np.ndarray], input_grad: bool
+    ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+        """Return dx, or None, and the gradients of gamma and beta."""
+        normal, inverse = cache
+        gradient = dy.reshape(self.shape)
+        others = tuple(axis for axis, size in enumerate(self.beside) if size == 1)
+        dx: np.ndarray | None = None
+        with np.errstate(over="ignore", invalid="ignore"):
+            learned = (gradient * normal).sum(others), gradient.sum(others)
+            if input_grad:
+                gradient = gradient if gamma is None else gradient * gamma.reshape(self.beside)
+                dx = gradient - gradient.mean(self.axes, keepdims=True)
+                dx -= normal * (gradient * normal).mean(self.axes, keepdims=True)
+                dx *= inverse
+                dx = dx.reshape(dy.shape).astype(dy.dtype, copy=False)
+        return dx, *learned
+
+
+class RunningMoments:
+    """The mean and the variance of data that comes in batches.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub, R. J. LeVeque: Updating formulae and a pairwise algorithm for computing sample variances. COMPSTAT 1982.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean, self._squares = np.zeros(()), np.zeros(())
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Of all numbers so far, by their count."""
+        return self._squares / self.count
+
+    def add(self, batch: np.ndarray, axes: tuple[int, ...]) -> None:
+        """Take in a batch, of which there are moments over `axes`: of the same shape as those before but along the first axis."""
+        new = math.prod(batch.shape[axis] for axis in axes)
+        numbers = batch.astype(np.float64)
+        difference = numbers.mean(axis=axes) - self.mean
+        self._squares = self._squares + numbers.var(axis=axes) * new + difference**2 * (self.count * new / (self.count + new))
+        self.mean = self.mean + difference * (new / (self.count + new))
+        self.count += new

@@ -13,12 +13,13 @@ INTERPOLATIONS = ("bilinear", "nearest")
 
 
 class Resampling(NamedTuple):
-    """An affine map of the output's pixels to places in the input, and what is seen between and beyond its pixels.
+    """Images of `shape` (N, H, W, C) through an affine map of the output's pixels to places in theirs, and what is seen between and beyond.
 
     Pixel (row, column) shows the place (b0 · column + b1 · row + b2, a0 · column + a1 · row + a2) of its image, where pixels have whole
     numbers; the rows of `maps` (N, 6) are (a0, a1, a2, b0, b1, b2).
     """
 
+    shape: tuple[int, ...]
     maps: np.ndarray
     size: tuple[int, int]
     interpolation: str = "bilinear"
@@ -26,22 +27,23 @@ class Resampling(NamedTuple):
     fill_value: float = 0.0
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return the images (N, *size, C) that are seen of `x` (N, H, W, C)."""
+        """Return the images (N, *size, C) that are seen of `x`."""
         pixels = self._with_fill(x.reshape(-1, x.shape[-1]))
         y = np.zeros((len(x), *self.size, x.shape[-1]), x.dtype)
         with np.errstate(all="ignore"):
-            for places, shares in self._taps(x.shape[1:3]):
+            for places, shares in self._taps():
                 seen = pixels.take(places, axis=0)
                 y += seen if shares is None else seen * shares.astype(x.dtype, copy=False)[..., None]
         return y
 
-    def backward(self, dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the gradient by the images, of `shape`: the adjoint of `forward`."""
-        dx = self._with_fill(np.zeros((shape[0] * shape[1] * shape[2], shape[3]), dy.dtype))
-        for places, shares in self._taps(shape[1:3]):
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return the gradient by the images: the adjoint of `forward`."""
+        pixels = math.prod(self.shape[:3])
+        dx = self._with_fill(np.zeros((pixels, self.shape[3]), dy.dtype))
+        for places, shares in self._taps():
             np.add.at(dx, places, dy if shares is None else dy * shares.astype(dy.dtype, copy=False)[..., None])
         # What is seen beyond the image is no part of it.
-        return np.reshape(dx[: shape[0] * shape[1] * shape[2]], shape)
+        return np.reshape(dx[:pixels], self.shape)
 
     def _with_fill(self, pixels: np.ndarray) -> np.ndarray:
         """Return the pixels and, behind them, the one that is seen beyond the image, if it has a constant colour."""
@@ -49,9 +51,9 @@ class Resampling(NamedTuple):
             return pixels
         return np.concatenate([pixels, np.full((1, pixels.shape[1]), self.fill_value, pixels.dtype)])
 
-    def _taps(self, size: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    def _taps(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yield the pixels, by number, that each pixel of the output is a mean of, and their shares: (N, *size) both."""
-        (height, width), maps = size, np.asarray(self.maps, np.float32)[:, :, None, None]
+        (_, height, width, _), maps = self.shape, np.asarray(self.maps, np.float32)[:, :, None, None]
         rows, columns = np.arange(self.size[0], dtype=np.float32)[:, None], np.arange(self.size[1], dtype=np.float32)
         across = _folded(maps[:, 0] * columns + maps[:, 1] * rows + maps[:, 2], width, self.fill_mode)
         down = _folded(maps[:, 3] * columns + maps[:, 4] * rows + maps[:, 5], height, self.fill_mode)
