@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +17,8 @@ static struct {
   bool threadless;             /* no thread can be had */
   atomic_int threads;          /* so many could */
   bool slow;                   /* starting one takes a while, */
-  atomic_bool starting;        /* which is now */
+  atomic_bool starting;        /* and longer than until somebody looks on */
+  atomic_bool watched;
 } memory = {.granted = -1};
 
 /* Counts a call; whether it is the one that is refused. */
@@ -36,8 +38,11 @@ void *__wrap_calloc(size_t count, size_t size) { return refuse() ? NULL : __real
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
   if (memory.threadless) return EAGAIN;
   atomic_fetch_add(&memory.threads, 1);
-  atomic_store(&memory.starting, memory.slow);
-  if (memory.slow) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+  if (memory.slow) {
+    atomic_store(&memory.starting, true);
+    while (!atomic_load(&memory.watched)) sched_yield();
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+  }
   const int status = __real_pthread_create(thread, attributes, run, argument);
   atomic_store(&memory.starting, false);
   return status;
