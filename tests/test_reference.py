@@ -1,9 +1,10 @@
-"""The specification itself: by hand, against PyTorch, against NumPy's own windows, and its gradients by central differences."""
+"""The specification itself: by hand, against NumPy's own windows, and its gradients by central differences."""
 
 import numpy as np
 import pytest
 from compare import assert_close, assert_gradient, assert_same_bits, scale_of
 from numpy.lib.stride_tricks import sliding_window_view
+from reference_cases import CONVOLUTIONS, POOLINGS, TRANSPOSED, by_name, convolution_of, signed, transposed_of
 
 from fastcnn import reference
 
@@ -21,80 +22,10 @@ RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
 # The neighbours of each inner pixel of the letter, less 2.
 LETTER_O_UNDER_RING = np.array([[2.0, 1, 1, 2], [1, -2, -2, 1], [1, -2, -2, 1], [2, 1, 1, 2]])
 
-#: name: (x's shape, w's shape, options); small, for central differences evaluate a function four times for each number.
-CONVOLUTIONS = {
-    "plain": ((2, 4, 3, 2), (3, 2, 2, 3), {}),
-    "strided": ((1, 6, 5, 2), (2, 3, 2, 2), {"stride": (2, 3)}),
-    "stride beyond the kernel": ((1, 6, 5, 1), (2, 1, 1, 2), {"stride": 3}),
-    "padded": ((1, 3, 4, 2), (3, 2, 2, 2), {"padding": (2, 1)}),
-    "padded unevenly": ((1, 3, 4, 2), (3, 2, 2, 2), {"padding": ((2, 0), (0, 3)), "stride": 2}),
-    "dilated": ((1, 5, 6, 1), (2, 3, 1, 2), {"dilation": (3, 2), "padding": 1}),
-    "valid": ((1, 4, 4, 1), (2, 3, 1, 2), {"padding": "valid"}),
-    "same": ((1, 4, 3, 2), (2, 3, 2, 1), {"padding": "same"}),
-    "same, strided": ((1, 5, 4, 1), (3, 3, 1, 2), {"padding": "same", "stride": (2, 3)}),
-    "same, dilated": ((1, 5, 4, 1), (2, 3, 1, 1), {"padding": "same", "dilation": 2, "stride": (1, 2)}),
-    "grouped": ((1, 3, 3, 4), (2, 2, 2, 6), {"groups": 2}),
-    "depthwise": ((2, 3, 4, 3), (2, 3, 1, 6), {"groups": 3, "padding": 1, "stride": 2}),
-    "channels first": ((2, 2, 4, 3), (3, 2, 2, 3), {"data_format": "channels_first", "padding": ((1, 0), (0, 1))}),
-    "one image": ((4, 3, 2), (3, 2, 2, 3), {"padding": 1, "dilation": 2}),
-}
-TRANSPOSED = {
-    "plain": ((2, 2, 3, 2), (3, 2, 3, 2), {}),
-    "strided": ((1, 3, 2, 2), (2, 3, 2, 2), {"stride": (2, 3)}),
-    "stride beyond the kernel": ((1, 2, 3, 1), (1, 2, 2, 1), {"stride": 3}),
-    "padded": ((1, 3, 4, 2), (3, 4, 2, 2), {"padding": (1, 2), "stride": 2}),
-    "padded unevenly": ((1, 3, 3, 1), (3, 4, 2, 1), {"padding": ((2, 0), (1, 3)), "stride": 2}),
-    "output padded": ((1, 3, 2, 1), (3, 2, 2, 1), {"padding": 1, "stride": (2, 3), "output_padding": (1, 2)}),
-    "dilated": ((1, 2, 3, 1), (2, 3, 2, 1), {"dilation": (3, 2), "output_padding": (2, 1), "padding": 1}),
-    "valid": ((1, 2, 3, 1), (3, 2, 2, 1), {"padding": "valid", "stride": 2}),
-    "valid, stride beyond the kernel": ((1, 2, 2, 1), (2, 1, 2, 1), {"padding": "valid", "stride": (3, 2)}),
-    "same": ((1, 2, 3, 2), (3, 2, 1, 2), {"padding": "same", "stride": 2}),
-    "same, stride beyond the kernel": ((1, 2, 2, 1), (2, 1, 2, 1), {"padding": "same", "stride": 3}),
-    "grouped": ((1, 2, 3, 4), (2, 2, 3, 4), {"groups": 2, "stride": 2}),
-    "channels first": ((2, 2, 3, 2), (3, 2, 3, 2), {"data_format": "channels_first", "stride": 2}),
-    "one image": ((3, 2, 2), (3, 2, 2, 2), {"padding": 1}),
-}
-#: name: (x's shape (N, C, H, W), options), of what both poolings take.
-POOLINGS = {
-    "tutorial": ((2, 2, 6, 4), {"pool_size": 2, "stride": 2}),
-    "rectangular": ((1, 2, 5, 7), {"pool_size": (2, 3)}),
-    "overlapping": ((1, 2, 5, 6), {"pool_size": 3, "stride": (1, 2)}),
-    "gaps": ((1, 2, 6, 8), {"pool_size": 2, "stride": (3, 5)}),
-    "padded": ((1, 2, 5, 6), {"pool_size": (3, 4), "stride": 2, "padding": (1, 2)}),
-    "ceil, in one direction": ((1, 1, 6, 7), {"pool_size": 3, "stride": 2, "ceil_mode": True}),
-    "ceil, a window dropped": ((1, 1, 4, 5), {"pool_size": 2, "stride": 3, "padding": 1, "ceil_mode": True}),
-    "ceil, padded": ((2, 1, 6, 5), {"pool_size": (3, 4), "stride": (2, 3), "padding": (1, 2), "ceil_mode": True}),
-}
-
-
-def by_name(cases):
-    return pytest.mark.parametrize("case", cases.values(), ids=cases.keys())
-
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
-
-
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
-
-
-def signed(rng, *shapes):
-    return [rng.standard_normal(shape) for shape in shapes]
-
-
-def convolution_of(case, rng):
-    """Signed x, w and b for a case of CONVOLUTIONS, and its options."""
-    x_shape, w_shape, options = case
-    return *signed(rng, x_shape, w_shape, w_shape[3]), options
-
-
-def transposed_of(case, rng):
-    """Signed x, w and b for a case of TRANSPOSED, and its options."""
-    x_shape, w_shape, options = case
-    return *signed(rng, x_shape, w_shape, w_shape[2] * options.get("groups", 1)), options
 
 
 def distinct(rng, shape):
@@ -398,6 +329,13 @@ def test_the_inputs_gradient_is_left_out_if_not_wanted(rng):
         assert_same_bits(unwanted[2], wanted[2])
 
 
+def test_channels_last_patches_are_in_the_order_of_the_weights(rng):
+    x, w = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((2, 3, 3, 4))
+    options = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2)}
+    y = reference.im2col(x, (2, 3), **options) @ w.reshape(18, 4)
+    assert_close(y, reference.conv2d(x, w, **options), terms=18, scale=scale_of(reference.conv2d, x, w, **options))
+
+
 # --- Gradients by central differences ----------------------------------------------------------------------------------
 
 
@@ -478,141 +416,3 @@ def test_col2im_is_the_adjoint_of_im2col(rng, data_format, padding):
     assert_gradients([reference.col2im(cols, x.shape, **options)], lambda x: reference.im2col(x, **options), [x], cols)
     assert_same_bits(reference.col2im(cols[1], x.shape[1:], **options), reference.col2im(cols, x.shape, **options)[1])
     assert_same_bits(reference.im2col(x[1], **options), reference.im2col(x, **options)[1])
-
-
-# --- Against PyTorch ---------------------------------------------------------------------------------------------------
-
-
-def torch_results(torch, operation, arrays, dy):
-    """Return the result of a PyTorch operation and its gradients for `dy`, as NumPy arrays."""
-    tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
-    y = operation(*tensors)
-    y.backward(torch.tensor(dy))
-    return [tensor.detach().numpy() for tensor in (y, *(tensor.grad for tensor in tensors))]
-
-
-def assert_all_close(actual, expected, *, terms, scales):
-    assert len(actual) == len(expected) == len(scales)
-    for ours, theirs, scale in zip(actual, expected, scales, strict=True):
-        assert_close(ours, theirs, terms=terms, scale=scale)
-
-
-def with_numbers_for_padding(cases):
-    """Run a test on the batches among `cases` whose padding is not a rule's name, for PyTorch has other rules."""
-    return by_name({name: case for name, case in cases.items() if len(case[0]) == 4 and not isinstance(case[2].get("padding"), str)})
-
-
-def sides(padding=0, **options):
-    """Return the padding as (top, bottom, left, right), and the other options that PyTorch knows too."""
-    height, width = padding if np.ndim(padding) else (padding, padding)
-    options.pop("data_format", None)
-    return [int(side) for side in (*np.broadcast_to(height, 2), *np.broadcast_to(width, 2))], options
-
-
-@with_numbers_for_padding(CONVOLUTIONS)
-def test_conv2d_is_pytorchs(rng, torch, case):
-    x, w, b, options = convolution_of(case, rng)
-    (top, bottom, left, right), torch_options = sides(**options)
-    last = options.get("data_format") != "channels_first"
-
-    def operation(x, w, b):
-        x = torch.nn.functional.pad(x.permute(0, 3, 1, 2) if last else x, (left, right, top, bottom))
-        y = torch.nn.functional.conv2d(x, w.permute(3, 2, 0, 1).contiguous(), b, **torch_options)
-        return y.permute(0, 2, 3, 1) if last else y
-
-    y = reference.conv2d(x, w, b, **options)
-    dy = rng.standard_normal(y.shape)
-    results = [y, *reference.conv2d_backward(dy, x, w, **options)]
-    scales = [scale_of(reference.conv2d, x, w, b, **options), *scale_of(reference.conv2d_backward, dy, x, w, **options)]
-    assert_all_close(results, torch_results(torch, operation, (x, w, b), dy), terms=w.size + dy.size, scales=scales)
-
-
-@with_numbers_for_padding(TRANSPOSED)
-def test_conv2d_transpose_is_pytorchs(rng, torch, case):
-    x, w, b, options = transposed_of(case, rng)
-    (top, bottom, left, right), torch_options = sides(**options)
-    last = options.get("data_format") != "channels_first"
-
-    def operation(x, w, b):
-        x = x.permute(0, 3, 1, 2) if last else x
-        y = torch.nn.functional.conv_transpose2d(x, w.permute(3, 2, 0, 1).contiguous(), b, **torch_options)
-        y = y[:, :, top : y.shape[2] - bottom, left : y.shape[3] - right]
-        return y.permute(0, 2, 3, 1) if last else y
-
-    y = reference.conv2d_transpose(x, w, b, **options)
-    dy = rng.standard_normal(y.shape)
-    backward = reference.conv2d_transpose_backward
-    results = [y, *backward(dy, x, w, **options)]
-    scales = [scale_of(reference.conv2d_transpose, x, w, b, **options), *scale_of(backward, dy, x, w, **options)]
-    assert_all_close(results, torch_results(torch, operation, (x, w, b), dy), terms=w.size + dy.size, scales=scales)
-
-
-@by_name(POOLINGS)
-@pytest.mark.parametrize("dilation", [1, 2, (2, 1)])
-def test_max_pool2d_is_pytorchs(rng, torch, case, dilation):
-    shape, options = case
-    x = rng.integers(-9, -2, shape).astype(float)  # negative, to lose against a padding of zeros, and with many ties
-    y, indices = reference.max_pool2d(x, return_indices=True, dilation=dilation, data_format="channels_first", **options)
-    dy = rng.standard_normal(y.shape)
-    dx = reference.max_pool2d_backward(dy, indices, shape, data_format="channels_first")
-
-    torch_options = {"kernel_size" if name == "pool_size" else name: value for name, value in options.items()}
-    pool = torch.nn.MaxPool2d(return_indices=True, dilation=dilation, **torch_options)
-    torch_y, torch_dx = torch_results(torch, lambda x: pool(x)[0], [x], dy)
-    assert_same_bits(y, torch_y)
-    assert_same_bits(indices, pool(torch.tensor(x))[1].numpy())
-    assert_close(dx, torch_dx, terms=9, scale=reference.max_pool2d_backward(np.abs(dy), indices, shape, data_format="channels_first"))
-
-
-@by_name(POOLINGS)
-@pytest.mark.parametrize("count_include_pad", [False, True])
-def test_avg_pool2d_is_pytorchs(rng, torch, case, count_include_pad):
-    shape, options = case
-    x = rng.standard_normal(shape)
-    torch_options = {"kernel_size" if name == "pool_size" else name: value for name, value in options.items()}
-    pool = torch.nn.AvgPool2d(count_include_pad=count_include_pad, **torch_options)
-    options = {**options, "count_include_pad": count_include_pad, "data_format": "channels_first"}
-    y = reference.avg_pool2d(x, **options)
-    dy = rng.standard_normal(y.shape)
-    results = [y, reference.avg_pool2d_backward(dy, shape, **options)]
-    scales = [scale_of(reference.avg_pool2d, x, **options), scale_of(reference.avg_pool2d_backward, dy, input_shape=shape, **options)]
-    assert_all_close(results, torch_results(torch, pool, [x], dy), terms=12, scales=scales)
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"stride": (2, 1)}, {"padding": (1, 2)}, {"dilation": (1, 2)}, {"stride": 2, "padding": (2, 1), "dilation": 2}]
-)
-def test_im2col_and_col2im_are_pytorchs_unfold_and_fold(rng, torch, options):
-    x = rng.standard_normal((2, 3, 5, 6))
-    cols = reference.im2col(x, (2, 3), data_format="channels_first", **options)
-    assert_same_bits(cols, torch.nn.functional.unfold(torch.tensor(x), (2, 3), **options).numpy())
-    folded = reference.col2im(cols, x.shape, (2, 3), data_format="channels_first", **options)
-    scale = scale_of(reference.col2im, cols, input_shape=x.shape, kernel_size=(2, 3), data_format="channels_first", **options)
-    assert_close(folded, torch.nn.functional.fold(torch.tensor(cols), (5, 6), (2, 3), **options).numpy(), terms=6, scale=scale)
-
-
-def test_channels_last_patches_are_in_the_order_of_the_weights(rng):
-    x, w = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((2, 3, 3, 4))
-    options = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2)}
-    y = reference.im2col(x, (2, 3), **options) @ w.reshape(18, 4)
-    assert_close(y, reference.conv2d(x, w, **options), terms=18, scale=scale_of(reference.conv2d, x, w, **options))
-
-
-def test_dense_and_the_activations_are_pytorchs(rng, torch):
-    x, w, b = signed(rng, (2, 3, 4), (4, 5), 5)
-    y = reference.dense(x, w, b, activation="relu")
-    dy = rng.standard_normal(y.shape)
-    results = [y, *reference.dense_backward(reference.relu_backward(dy, y), x, w)]
-    scales = [scale_of(reference.dense, x, w, b), *scale_of(reference.dense_backward, dy, x, w)]
-    expected = torch_results(torch, lambda x, w, b: torch.relu(x @ w + b), (x, w, b), dy)
-    assert_all_close(results, expected, terms=6, scales=scales)
-    assert_close(reference.softmax(x, axis=1), torch.softmax(torch.tensor(x), 1).numpy(), terms=8, scale=1.0)
-
-
-def test_softmax_cross_entropy_is_pytorchs(rng, torch):
-    logits, labels = 3 * rng.standard_normal((6, 4)), np.array([0, 3, 1, 1, 2, 3])
-    loss, dlogits = reference.softmax_cross_entropy(logits, labels)
-    entropy = torch.nn.CrossEntropyLoss()
-    expected, gradient = torch_results(torch, lambda x: entropy(x, torch.tensor(labels)), [logits], 1.0)
-    assert_close(loss, expected, terms=12, scale=np.ptp(logits) + np.log(4))
-    assert_close(dlogits, gradient, terms=8, scale=1.0)

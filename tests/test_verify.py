@@ -9,8 +9,8 @@ import threading
 import time
 
 import numpy as np
-import planted_bugs
 import pytest
+from planted_bugs import RIGHT, WRONG, convolutions, dense, gradients, plane, pooling
 
 import fastcnn
 from fastcnn.teaching.verification import binding, cases, operations, running, tables
@@ -35,7 +35,7 @@ def no_timing(monkeypatch, request):
 # --- Right and wrong functions --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function, like", named(planted_bugs.RIGHT))
+@pytest.mark.parametrize("function, like", named(RIGHT))
 def test_right_functions_pass(function, like):
     verification = fastcnn.verify(function, like)
     assert verification, verification
@@ -43,7 +43,7 @@ def test_right_functions_pass(function, like):
     assert verification.cause is None
 
 
-@pytest.mark.parametrize("function, like, bugs", named(planted_bugs.WRONG))
+@pytest.mark.parametrize("function, like, bugs", named(WRONG))
 def test_bugs_are_named(function, like, bugs):
     verification = fastcnn.verify(function, like)
     assert not verification
@@ -88,21 +88,21 @@ def test_every_hypothesis_is_about_something_wrong():
 
 
 def off_by_one_number(image, kernel, bias=0, stride=1):
-    return planted_bugs.from_the_tutorial(image, kernel, bias, stride) + 0.125
+    return plane.from_the_tutorial(image, kernel, bias, stride) + 0.125
 
 
 def twice(image, kernel, bias=0, stride=1):
-    return 2 * planted_bugs.from_the_tutorial(image, kernel, bias, stride)
+    return 2 * plane.from_the_tutorial(image, kernel, bias, stride)
 
 
 def wrong_corner(image, kernel, bias=0, stride=1):
-    result = planted_bugs.from_the_tutorial(image, kernel, bias, stride)
+    result = plane.from_the_tutorial(image, kernel, bias, stride)
     result[0, 0] += 1
     return result
 
 
 def wrong_with_stride(image, kernel, bias=0, stride=1):
-    return planted_bugs.from_the_tutorial(image, kernel, bias, stride) + (stride > 1) * 3.25 * image[0, 0]
+    return plane.from_the_tutorial(image, kernel, bias, stride) + (stride > 1) * 3.25 * image[0, 0]
 
 
 def wrong_where_negative(x):
@@ -127,10 +127,10 @@ def test_a_bug_without_a_name_gets_none(function, like, hint):
 
 
 def test_the_failing_case_can_be_repeated():
-    verification = fastcnn.verify(planted_bugs.flips, "convolve2d")
+    verification = fastcnn.verify(plane.flips, "convolve2d")
     call = re.search(r"^    (flips\(.*\))$", str(verification), re.MULTILINE)[1]
     outcome = verification.failures[0]
-    np.testing.assert_array_equal(eval(call, {"np": np, "flips": planted_bugs.flips}), outcome.got[0])
+    np.testing.assert_array_equal(eval(call, {"np": np, "flips": plane.flips}), outcome.got[0])
     np.testing.assert_array_equal(eval(call, {"np": np, "flips": fastcnn.convolve2d}), outcome.expected[0])
 
 
@@ -178,7 +178,7 @@ def test_another_timer_goes_on():
 
 def test_it_works_in_a_thread():
     found = []
-    thread = threading.Thread(target=lambda: found.append(fastcnn.verify(planted_bugs.relu_of_the_tutorial, "relu")))
+    thread = threading.Thread(target=lambda: found.append(fastcnn.verify(dense.relu_of_the_tutorial, "relu")))
     thread.start()
     thread.join()
     assert found[0]
@@ -226,8 +226,8 @@ def test_what_is_not_offered_is_said():
 
 
 def test_nan_can_be_left_out():
-    assert not fastcnn.verify(planted_bugs.compares, "max_pool2d")
-    verification = fastcnn.verify(planted_bugs.compares, "max_pool2d", nan=False)
+    assert not fastcnn.verify(pooling.compares, "max_pool2d")
+    verification = fastcnn.verify(pooling.compares, "max_pool2d", nan=False)
     assert verification and "NaN" in verification.untested
 
 
@@ -253,32 +253,32 @@ def test_unknown_names_and_parameters_are_errors():
     with pytest.raises(TypeError, match="'other'"):
         fastcnn.verify(lambda x, other: x, "relu")
     with pytest.raises(ValueError, match="forward"):
-        fastcnn.verify(planted_bugs.relu_by_mask, "relu", forward=fastcnn.relu)
+        fastcnn.verify(dense.relu_by_mask, "relu", forward=fastcnn.relu)
 
 
 # --- Gradients by central differences -------------------------------------------------------------------------------------
 
 
 def test_central_differences_speak_for_the_reference():
-    text = str(fastcnn.verify(planted_bugs.takes_dy_for_ones, "conv2d_backward"))
+    text = str(fastcnn.verify(gradients.takes_dy_for_ones, "conv2d_backward"))
     expected = re.search(r"expected (\S+), got", text)[1]
     assert f"by {expected} per unit" in text
 
 
 def flipping(x, w, b=None, stride=1, padding=0):
-    return planted_bugs.padded_loops(x, w[::-1, ::-1], b, stride, padding)
+    return convolutions.padded_loops(x, w[::-1, ::-1], b, stride, padding)
 
 
 def gradient_of_flipping(dy, x, w, stride=1, padding=0):
-    dx, dw, db = planted_bugs.gradient_by_loops(dy, x, w[::-1, ::-1], stride, padding)
+    dx, dw, db = gradients.gradient_by_loops(dy, x, w[::-1, ::-1], stride, padding)
     return dx, dw[::-1, ::-1], db
 
 
 def test_a_gradient_is_that_of_the_forward_given():
-    assert fastcnn.verify(planted_bugs.gradient_by_loops, "conv2d_backward", forward=planted_bugs.padded_loops)
+    assert fastcnn.verify(gradients.gradient_by_loops, "conv2d_backward", forward=convolutions.padded_loops)
     assert fastcnn.verify(gradient_of_flipping, "conv2d_backward", forward=flipping)
     assert not fastcnn.verify(gradient_of_flipping, "conv2d_backward")
-    verification = fastcnn.verify(planted_bugs.gradient_by_loops, "conv2d_backward", forward=flipping)
+    verification = fastcnn.verify(gradients.gradient_by_loops, "conv2d_backward", forward=flipping)
     assert verification.cause.names == ("of another forward",)
 
 
@@ -286,7 +286,7 @@ def test_a_gradient_is_that_of_the_forward_given():
 
 
 def test_the_speed_is_told():
-    assert re.search(r"Speed \(.*\): .* fastcnn .* times as fast", str(fastcnn.verify(planted_bugs.from_the_tutorial, "convolve2d")))
+    assert re.search(r"Speed \(.*\): .* fastcnn .* times as fast", str(fastcnn.verify(plane.from_the_tutorial, "convolve2d")))
 
 
 def test_import_stays_light():
