@@ -131,8 +131,16 @@ void fcnn_set_interruption(int (*asked)(void), int64_t nanoseconds) {
   atomic_store(&interruption, asked);
 }
 
+/* glibc gives a library's variables of a thread memory when the thread first looks at them, and aborts where there is none; but for some small
+   ones there is room in every thread from its beginning. */
+#if defined(__GLIBC__)
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
+
 /* What a thread is doing: one of the pool's works for the loop that is open, any other one for a call of its own. */
-static _Thread_local struct {
+static THREAD_LOCAL struct {
   bool in_pool, holds; /* the pool, whose loop is open */
   bool leads;          /* it in the call that runs now, which may be one of a signal's handler */
   bool whole;          /* nothing is given up */
