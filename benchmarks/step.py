@@ -75,8 +75,8 @@ def watched_kernels() -> Iterator[dict[str, float]]:
 class _Nothing:
     """Kernels in a row that do nothing."""
 
-    def __init__(self, steps: Any) -> None:
-        del steps
+    def __init__(self, *arguments: Any) -> None:
+        del arguments
 
     def forward(self, *arguments: Any) -> None:
         del arguments

@@ -154,6 +154,10 @@ typedef struct {
 
 /* --- Training: steps forward, and back ----------------------------------------------------------------------------------------- */
 
+/* How many numbers a step is given, and gives. */
+int64_t fcnn_step_inputs(const fcnn_step *step);
+int64_t fcnn_step_outputs(const fcnn_step *step);
+
 /* What the forward pass leaves for the backward one. */
 typedef struct fcnn_pass fcnn_pass;
 

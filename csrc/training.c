@@ -72,8 +72,7 @@ static int64_t conv_outputs(const fcnn_conv2d_shape *s) { return s->N * s->OH * 
 static int64_t pool_inputs(const fcnn_pool2d_shape *s) { return s->N * s->H * s->W * s->C; }
 static int64_t pool_outputs(const fcnn_pool2d_shape *s) { return s->N * s->OH * s->OW * s->C; }
 
-/* How many numbers a step is given. */
-static int64_t step_inputs(const fcnn_step *step) {
+int64_t fcnn_step_inputs(const fcnn_step *step) {
   switch (step->kind) {
     case FCNN_CONV2D:
     case FCNN_CONV2D_MAX_POOL2D:
@@ -86,8 +85,7 @@ static int64_t step_inputs(const fcnn_step *step) {
   }
 }
 
-/* How many numbers a step gives. */
-static int64_t step_outputs(const fcnn_step *step) {
+int64_t fcnn_step_outputs(const fcnn_step *step) {
   switch (step->kind) {
     case FCNN_CONV2D:
       return conv_outputs(&step->conv);
@@ -119,10 +117,10 @@ static int drop_out(const fcnn_step *step, const fcnn_draws *draws, const float 
   return fcnn_dropout_f32(step->rows * step->columns, step->threshold, step->scale, u, x, y);
 }
 
-/* y (step_outputs) from x (step_inputs). */
+/* y (fcnn_step_outputs) from x (fcnn_step_inputs). */
 static int forward_step(const fcnn_step *step, const float *w, const float *bias, const fcnn_draws *draws, const float *x, float *y,
                         step_notes *notes) {
-  const int64_t outputs = step_outputs(step);
+  const int64_t outputs = fcnn_step_outputs(step);
   block *noted = &notes->noted;
   switch (step->kind) {
     case FCNN_CONV2D:
@@ -185,7 +183,7 @@ static int conv_and_pool_backward(const fcnn_step *step, const step_gradient *g)
 }
 
 static int backward_step(const fcnn_step *step, const step_gradient *g) {
-  const int64_t outputs = step_outputs(step);
+  const int64_t outputs = fcnn_step_outputs(step);
   switch (step->kind) {
     case FCNN_CONV2D:
       return conv_backward(step, g);
@@ -208,14 +206,14 @@ static int backward_step(const fcnn_step *step, const step_gradient *g) {
 
 /* --- Passes ------------------------------------------------------------------------------------------------------------------- */
 
-/* x (step_inputs of the first), y (step_outputs of the last). */
+/* x (fcnn_step_inputs of the first), y (fcnn_step_outputs of the last). */
 int fcnn_forward(const fcnn_step *steps, const float *const *w, const float *const *bias, const fcnn_draws *draws, const float *x,
                  float *y, fcnn_pass *pass) {
   for (int64_t i = 0; i < pass->count; i++) {
-    assert(i == 0 || step_inputs(&steps[i]) == step_outputs(&steps[i - 1]));
+    assert(i == 0 || fcnn_step_inputs(&steps[i]) == fcnn_step_outputs(&steps[i - 1]));
     step_notes *notes = &pass->notes[i];
     const bool last = i == pass->count - 1;
-    if (!last && !take(step_outputs(&steps[i]), sizeof(float), &notes->y)) return FCNN_NO_MEMORY;
+    if (!last && !take(fcnn_step_outputs(&steps[i]), sizeof(float), &notes->y)) return FCNN_NO_MEMORY;
     float *to = last ? y : notes->y.data;
     const int status = forward_step(&steps[i], w[i], bias[i], draws, x, to, notes);
     if (status != FCNN_OK) return status;
@@ -224,7 +222,7 @@ int fcnn_forward(const fcnn_step *steps, const float *const *w, const float *con
   return FCNN_OK;
 }
 
-/* x (step_inputs of the first), y, dy (step_outputs of the last), dx like x. */
+/* x (fcnn_step_inputs of the first), y, dy (fcnn_step_outputs of the last), dx like x. */
 int fcnn_backward(const fcnn_step *steps, const float *const *w, const float *x, const float *y, const float *dy, fcnn_pass *pass,
                   float *const *dw, float *const *db, float *dx) {
   int64_t first = 0; /* none before it has a gradient that is wanted */
@@ -234,7 +232,7 @@ int fcnn_backward(const fcnn_step *steps, const float *const *w, const float *x,
   for (int64_t i = pass->count - 1; i >= first && status == FCNN_OK; i--) {
     step_notes *notes = &pass->notes[i];
     block next = {0};
-    if (i > first && !take(step_inputs(&steps[i]), sizeof(float), &next)) {
+    if (i > first && !take(fcnn_step_inputs(&steps[i]), sizeof(float), &next)) {
       status = FCNN_NO_MEMORY;
       break;
     }
@@ -259,11 +257,11 @@ int fcnn_backward(const fcnn_step *steps, const float *const *w, const float *x,
   return status;
 }
 
-/* x (step_inputs of the first), y (rows, columns) = (step_outputs of the last), labels (rows). */
+/* x (fcnn_step_inputs of the first), y (rows, columns) = (fcnn_step_outputs of the last), labels (rows). */
 int fcnn_cross_entropy_gradients(const fcnn_step *steps, const float *const *w, const float *const *bias, const fcnn_draws *draws,
                                  const float *x, int64_t rows, int64_t columns, const int64_t *labels, float *y, fcnn_pass *pass,
                                  float *const *dw, float *const *db, double *total) {
-  assert(rows * columns == step_outputs(&steps[pass->count - 1]));
+  assert(rows * columns == fcnn_step_outputs(&steps[pass->count - 1]));
   block losses = {0}, dy = {0};
   const bool taken = take(rows, sizeof(float), &losses) && take(rows * columns, sizeof(float), &dy);
   int status = taken ? fcnn_forward(steps, w, bias, draws, x, y, pass) : FCNN_NO_MEMORY;

@@ -205,7 +205,7 @@ def test_batches_of_more_sizes_than_are_kept_train_alike():
     for batch in (*range(1, 12), 1, 5):
         assert_same_bits(gradients_in_passes(model, batch)[2], gradients_by_layers(model, batch)[1])
     (row,) = gradients_in_passes(model, 3)[0]
-    assert row._row._kernels_for.cache_info().currsize <= 8
+    assert row._row._training.cache_info().currsize <= 8
 
 
 def test_weights_that_have_moved_to_another_model_are_still_those_of_the_pass():

@@ -37,6 +37,8 @@ cdef extern from "fastcnn.h" nogil:
     ctypedef struct fcnn_session:
         pass
 
+    int64_t fcnn_step_inputs(const fcnn_step *step)
+    int64_t fcnn_step_outputs(const fcnn_step *step)
     fcnn_session *fcnn_session_create(const fcnn_step *steps, int64_t count, int64_t batch_size)
     void fcnn_session_free(fcnn_session *session)
     int64_t fcnn_session_prepared_numbers(const fcnn_session *session)
@@ -55,10 +57,10 @@ cdef dict STEP_KINDS = {
 }
 
 
-cdef fcnn_step *allocated_steps(steps) except NULL:
+cdef fcnn_step *allocated_steps(steps, int64_t inputs, int64_t outputs) except NULL:
     """The C structures, to be freed, of `steps` (kind, conv2d shape, pool2d shape, rows, columns, relu, place, threshold, scale).
 
-    Shapes that a kind has not are None.
+    Shapes that a kind has not are None. Together they make as many numbers as `outputs` of as many as `inputs`.
     """
     cdef fcnn_step *c_steps = <fcnn_step *>calloc(len(steps), sizeof(fcnn_step))
     cdef Py_ssize_t i
@@ -73,6 +75,11 @@ cdef fcnn_step *allocated_steps(steps) except NULL:
                 c_steps[i].pool = pool2d_shape(pool)
             c_steps[i].rows, c_steps[i].columns, c_steps[i].relu = rows, columns, relu
             c_steps[i].place, c_steps[i].threshold, c_steps[i].scale = place, threshold, scale
+            if fcnn_step_inputs(&c_steps[i]) != inputs:
+                raise ValueError(f"layers must fit each other, but one makes {inputs} numbers where {kind} takes {fcnn_step_inputs(&c_steps[i])}")
+            inputs = fcnn_step_outputs(&c_steps[i])
+        if inputs != outputs:
+            raise ValueError(f"layers must make {outputs} numbers, as when the model was built, and not {inputs}")
     except BaseException:
         free(c_steps)
         raise
@@ -127,10 +134,10 @@ cdef class Training:
     cdef fcnn_step *steps
     cdef Py_ssize_t count
 
-    def __cinit__(self, steps):
+    def __cinit__(self, steps, int64_t inputs, int64_t outputs):
         """Kernels of `steps`: see `allocated_steps`."""
         self.count = len(steps)
-        self.steps = allocated_steps(steps)
+        self.steps = allocated_steps(steps, inputs, outputs)
 
     def __dealloc__(self):
         free(self.steps)
@@ -182,9 +189,9 @@ cdef class Session:
 
     cdef fcnn_session *session
 
-    def __cinit__(self, steps, int64_t batch_size):
+    def __cinit__(self, steps, int64_t inputs, int64_t outputs, int64_t batch_size):
         """A session of `steps`, for one input: see `allocated_steps`."""
-        cdef fcnn_step *c_steps = allocated_steps(steps)
+        cdef fcnn_step *c_steps = allocated_steps(steps, inputs, outputs)
         self.session = fcnn_session_create(c_steps, len(steps), batch_size)
         free(c_steps)
         if self.session == NULL:

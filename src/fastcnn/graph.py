@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from fastcnn.layers.base import Layer
@@ -23,6 +24,7 @@ def one_or_list(values: Sequence[Any]) -> Any:
     return values[0] if len(values) == 1 else list(values)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Tensor:
     """What a layer will give: an array that is known by its shape alone.
 
@@ -34,11 +36,9 @@ class Tensor:
         Where it comes from.
     """
 
-    dtype = "float32"
-
-    def __init__(self, shape: Shape, node: Node) -> None:
-        self.shape = shape
-        self.node = node
+    dtype: ClassVar[str] = "float32"
+    shape: Shape
+    node: Node
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,8 @@ class InferenceSession:
         xs = [self._checked(each, shape) for each, shape in zip(given, self._input_shapes, strict=True)]
         if len({len(each) for each in xs}) > 1:
             raise ValueError(f"x must have the same number of entries for every input, got {[len(each) for each in xs]}")
-        ys = self.empty(len(xs[0]))
-        self.run_into(xs, ys)
+        ys = self._empty(len(xs[0]))
+        self._run_into(xs, ys)
         return one_or_list(ys)
 
     @staticmethod
@@ -127,11 +128,11 @@ class InferenceSession:
             return x
         return _validate.contiguous(check_shape(_validate.array(x, "x", range(1, 33)), shape), np.float32)
 
-    def empty(self, count: int) -> list[np.ndarray]:
+    def _empty(self, count: int) -> list[np.ndarray]:
         """Return uninitialised arrays for the outputs of `count` inputs."""
         return [np.empty((count, *shape), np.float32) for shape in self._output_shapes]
 
-    def run_into(self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> None:
+    def _run_into(self, xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> None:
         """Write the outputs for `xs` (N, ...) to `ys` (N, ...), all float32, in C order and of the model's shapes."""
         if isinstance(self._whole, _Kernels):
             self._whole.run(xs[0], ys[0])
@@ -162,20 +163,23 @@ class _Kernels(Layer):
     def __init__(self, row: Sequence[Step], kernels: Sequence[KernelStep], shapes: Mapping[int, Shape], batch_size: int) -> None:
         super().__init__()
         self._steps = [kernel[:-1] for kernel in kernels]
-        self._sources = [kernel.weights for kernel in kernels if kernel.weights is not None]
+        self._weighted = [kernel for kernel in kernels if kernel.weights is not None]
         self._layers = [layer for step in row for layer in step.layers if layer.weights]
         self._input_shape, self._output_shape = entry_sizes(shapes[row[0].inputs[0]]), entry_sizes(shapes[row[-1].output])
         self._batch_size = batch_size
         #: Sessions that nobody runs: a list's `pop` and `append` are atomic, so no two threads have the same one.
-        self._idle = [_core.Session(self._steps, batch_size)]
+        self._idle = [self._new_session()]
         self._prepared: tuple[int, _core.Memory] | None = None
+
+    def _new_session(self) -> _core.Session:
+        return _core.Session(self._steps, math.prod(self._input_shape), math.prod(self._output_shape), self._batch_size)
 
     def run(self, x: np.ndarray, y: np.ndarray) -> None:
         """Write the outputs for `x` to `y`."""
         try:
             session = self._idle.pop()
         except IndexError:
-            session = _core.Session(self._steps, self._batch_size)
+            session = self._new_session()
         try:
             session.run(self._prepare(session), len(x), x, y)
         finally:
@@ -188,7 +192,7 @@ class _Kernels(Layer):
             version += layer.version
         prepared = self._prepared
         if prepared is None or prepared[0] != version:
-            weights = _core.Pairs([(each["kernel"], each.get("bias")) for each in self._sources])
+            weights = _core.Pairs([kernel.arrays() for kernel in self._weighted])
             prepared = self._prepared = version, session.prepare(weights)
         return prepared[1]
 

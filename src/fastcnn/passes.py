@@ -77,5 +77,6 @@ class KernelRow(Layer):
 
 def _kernels(step: Step, input_shape: Shape, count: int) -> Sequence[KernelStep]:
     kernels = step.operation.kernel_steps(example(input_shape, count), step.output)
-    assert kernels is not None
+    if kernels is None:
+        raise ValueError(f"layer {step.layers[0].name!r} must be as it was when the model was built: it is no kernel any more")
     return kernels

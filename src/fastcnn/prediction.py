@@ -75,22 +75,43 @@ class Predictor(Layer):
         -------
         ndarray of float32, shape (N, ...)
             In the model's output shape; a list of them for several outputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that do not fit, and for a model that has no weights yet.
         """
         size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
         verbose = check_verbose(verbose)
         xs = self._check_inputs(x)
         session = self._inference_session(min(size, len(xs[0])))
-        outputs = session.empty(len(xs[0]))
+        outputs = session._empty(len(xs[0]))
         with Progress("Prediction", len(xs[0]), verbose) as progress:
             for start in range(0, len(xs[0]), size):
                 span = slice(start, start + size)
-                session.run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
+                session._run_into([_validate.contiguous(each[span], np.float32) for each in xs], [each[span] for each in outputs])
                 progress.advance(len(outputs[0][span]))
             progress.finish({})
         return one_or_list(outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for the inputs `x`, all at once."""
+        """Return the outputs for the inputs `x`, all at once.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, ...)
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, ...)
+            As from `predict`, bit for bit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For inputs that do not fit, and for a model that has no weights yet.
+        """
         return self.predict(x, batch_size=max(1, len(self._check_inputs(x)[0])), verbose=0)
 
     def _inference_session(self, batch_size: int) -> InferenceSession:
@@ -115,6 +136,11 @@ class Predictor(Layer):
         fastcnn.profiling.Profile
             Printed, a table: times are medians over passes through the network; operations are those of the direct method, a product
             and its sum as two; bytes those that must be read or written at least, each once. `to_dict` makes plain values of it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For inputs that do not fit or are none, a negative `seconds`, and a model that has no weights yet.
 
         Examples
         --------

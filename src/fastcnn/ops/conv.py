@@ -91,7 +91,7 @@ def canonical_shape(
     return shape
 
 
-def _bias(b: ArrayLike | None, length: int, dtype: np.dtype) -> np.ndarray | None:
+def checked_bias(b: ArrayLike | None, length: int, dtype: np.dtype) -> np.ndarray | None:
     """The bias, contiguous, or None."""
     if b is None:
         return None
@@ -101,10 +101,10 @@ def _bias(b: ArrayLike | None, length: int, dtype: np.dtype) -> np.ndarray | Non
         return _validate.contiguous(bias, dtype)
 
 
-def forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool) -> np.ndarray:
-    """The convolution of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous as `b` is."""
+def forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: ArrayLike | None, relu: bool) -> np.ndarray:
+    """The convolution of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous."""
     y = empty(shape.y, w.dtype)
-    _core.conv2d(shape, plain(x, w.dtype), w, b, relu, y)
+    _core.conv2d(shape, plain(x, w.dtype), w, checked_bias(b, shape.f, w.dtype), relu, y)
     return y
 
 
@@ -197,9 +197,8 @@ def conv2d(
     dtype = _validate.working_dtype(x=images, w=filters)
     layout = Layout.of(images, data_format)
     shape = forward_shape(layout, images, filters, stride, padding, dilation, groups)
-    bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    return layout.from_nhwc(forward(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), bias, relu))
+    return layout.from_nhwc(forward(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), b, relu))
 
 
 def conv2d_backward(
@@ -417,7 +416,7 @@ def conv2d_transpose(
     dtype = _validate.working_dtype(x=images, w=filters)
     layout = Layout.of(images, data_format)
     shape = _transposed_shape(layout, images, filters, stride, padding, output_padding, dilation, groups)
-    bias = _bias(b, shape.c, dtype)
+    bias = checked_bias(b, shape.c, dtype)
     y = empty(shape.x, dtype)
     _core.conv2d_input_gradient(shape, layout.to_nhwc(images, dtype), _validate.contiguous(filters, dtype), bias, False, y)
     return layout.from_nhwc(y)

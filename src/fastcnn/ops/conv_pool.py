@@ -11,7 +11,7 @@ import numpy as np
 from fastcnn import _core, _validate
 from fastcnn._validate import Padding
 from fastcnn.ops._images import SHAPES_KEPT, empty, outputs, plain
-from fastcnn.ops.conv import Conv2DShape
+from fastcnn.ops.conv import Conv2DShape, checked_bias
 from fastcnn.ops.pool import Pool2DShape
 
 
@@ -41,7 +41,7 @@ def conv2d_max_pool2d(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The maxima, after a ReLU if wanted, and in training which taps won, as bytes."""
     conv, pool = shape
-    x = plain(x, w.dtype)
+    x, b = plain(x, w.dtype), checked_bias(b, conv.f, w.dtype)
     y = empty(pool.y, x.dtype)
     winners = empty(pool.y, np.uint8) if training else None
     if not _core.conv2d_max_pool2d(conv, pool, x, w, b, relu, y, winners):

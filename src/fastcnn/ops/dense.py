@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fastcnn import _core, _validate
 from fastcnn.ops import conv
 from fastcnn.ops._images import SHAPES_KEPT, empty
-from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape, _bias
+from fastcnn.ops.conv import ACTIVATIONS, Conv2DShape
 
 _ANY_RANK = range(65)
 _SOME_RANK = range(1, 65)
@@ -31,8 +31,8 @@ def dense_shape(x: tuple[int, ...], w: tuple[int, ...]) -> Conv2DShape:
     return Conv2DShape(rows, 1, 1, d, u, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1)
 
 
-def dense_forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool) -> np.ndarray:
-    """The product of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous as `b` is."""
+def dense_forward(shape: Conv2DShape, x: np.ndarray, w: np.ndarray, b: ArrayLike | None, relu: bool) -> np.ndarray:
+    """The product of a checked shape, through a ReLU if wanted, in the dtype of `w`, which is contiguous."""
     return conv.forward(shape, x, w, b, relu).reshape(*x.shape[:-1], shape.f)
 
 
@@ -83,9 +83,8 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, activation:
     inputs, weights = _validate.array(x, "x", _SOME_RANK), _validate.array(w, "w", (2,))
     dtype = _validate.working_dtype(x=inputs, w=weights)
     shape = dense_shape(inputs.shape, weights.shape)
-    bias = _bias(b, shape.f, dtype)
     relu = _validate.choice(activation, "activation", ACTIVATIONS) == "relu"
-    return dense_forward(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), bias, relu)
+    return dense_forward(shape, _validate.contiguous(inputs, dtype), _validate.contiguous(weights, dtype), b, relu)
 
 
 def dense_backward(
@@ -306,13 +305,14 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
         raise TypeError(f"labels must be integers, got dtype {classes.dtype}")
     _validate.not_empty(scores.shape, "logits", first=1)
     dtype = _validate.working_dtype(logits=scores)
-    _validate.same_shape(classes.shape, scores.shape[:1], "labels", "one label a row of logits, shape")
-    loss, _, dlogits = softmax_cross_entropies(_validate.contiguous(scores, dtype), _validate.contiguous(classes, np.int64))
+    loss, _, dlogits = softmax_cross_entropies(_validate.contiguous(scores, dtype), classes)
     return loss, dlogits
 
 
 def softmax_cross_entropies(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """As `softmax_cross_entropy`, for checked arrays; between its results comes the loss of each row, an ndarray of shape (N,)."""
+    """As `softmax_cross_entropy`, for logits as C takes them and integers; between its results comes the loss of each row, shape (N,)."""
+    _validate.same_shape(labels.shape, logits.shape[:1], "labels", "one label a row of logits, shape")
+    labels = _validate.contiguous(labels, np.int64)
     losses, dlogits = empty(labels.shape, logits.dtype), empty(logits.shape, logits.dtype)
     rows, columns = logits.shape
     total = _core.softmax_cross_entropy(rows, columns, logits, labels, losses, dlogits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -40,14 +41,18 @@ class TrainingRow:
         gradients: Sequence[tuple[np.ndarray, ...]],
     ) -> None:
         self._input_shape, self._output_shape = input_shape, output_shape
-        self._kernels_for = lru_cache(_SIZES_KEPT)(lambda count: _core.Training([kernel[:-1] for kernel in kernels_for(count)]))
-        kernels = kernels_for(1)
-        self._draws = any(kernel.kind == "dropout" for kernel in kernels)
+        self._kernels = kernels_for(1)
+        self._draws = any(kernel.kind == "dropout" for kernel in self._kernels)
+        inputs, outputs = math.prod(input_shape), math.prod(output_shape)
+
+        @lru_cache(_SIZES_KEPT)
+        def training(count: int) -> _core.Training:
+            return _core.Training([kernel[:-1] for kernel in kernels_for(count)], count * inputs, count * outputs)
+
+        self._training = training
         self._gradients = _core.Pairs([(dw, db) for dw, db, *_ in ((*each, None, None) for each in gradients)], writable=True)
         #: Where the weights were found, each layer's mapping and the name in it; and, as C takes them, what lay there.
-        self._weights_of = [kernel.weights or {} for kernel in kernels]
-        self._sources = [(weights, name) for weights in self._weights_of for name in weights]
-        self._shapes = [weights[name].shape for weights, name in self._sources]
+        self._sources = [(weights, name) for weights in [kernel.weights or {} for kernel in self._kernels] for name in weights]
         self._found: tuple[list[np.ndarray], _core.Pairs] = [], _core.Pairs([])
 
     def _weights_now(self) -> _core.Pairs:
@@ -55,10 +60,7 @@ class TrainingRow:
         arrays = [weights[name] for weights, name in self._sources]
         found, pairs = self._found
         if len(found) != len(arrays) or not all(map(operator.is_, found, arrays)):
-            for array, shape in zip(arrays, self._shapes, strict=True):
-                _validate.same_shape(array.shape, shape, "weights", "the shape")
-            taken = [{name: plain(array, _FLOAT32) for name, array in weights.items()} for weights in self._weights_of]
-            pairs = _core.Pairs([(weights.get("kernel"), weights.get("bias")) for weights in taken])
+            pairs = _core.Pairs([kernel.arrays() for kernel in self._kernels])
             self._found = arrays, pairs
         return pairs
 
@@ -73,8 +75,8 @@ class TrainingRow:
     def forward(self, x: np.ndarray, seed: int, epoch: int, samples: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the output for `x`, and what `backward` needs to know; what is drawn depends on the other arguments."""
         x, y = self._begin(x, samples)
-        kernels = self._kernels_for(len(x))
-        made = kernels.forward(self._weights_now(), seed, epoch % 2**32, samples, x, y)
+        weights, kernels = self._weights_now(), self._training(len(x))
+        made = kernels.forward(weights, seed, epoch % 2**32, samples, x, y)
         return y, (kernels, made, x, y)
 
     def backward(self, dy: np.ndarray, cache: Any, input_grad: bool) -> np.ndarray | None:
@@ -90,6 +92,6 @@ class TrainingRow:
         x, y = self._begin(x, samples)
         _validate.same_shape(labels.shape, y.shape[:-1], "labels", "one label a row of logits, shape")
         weights, numbers = self._weights_now(), labels.reshape(-1)
-        kernels, gradients = self._kernels_for(len(x)), self._gradients
+        kernels, gradients = self._training(len(x)), self._gradients
         total = kernels.cross_entropy(weights, seed, epoch % 2**32, samples, x, labels.size, y.shape[-1], numbers, y, gradients)
         return total / labels.size, y

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcnn._validate import Padding
-from fastcnn.ops._images import Layout
+from fastcnn.ops._images import Layout, plain
 from fastcnn.ops.conv import Conv2DShape
 from fastcnn.ops.conv_pool import ConvPoolShape
 from fastcnn.ops.dense import dense_shape
 from fastcnn.ops.pool import Pool2DShape
 
+_FLOAT32 = np.dtype(np.float32)
 #: A layer's live weights: its "kernel" and, perhaps, its "bias".
 Weights = Mapping[str, np.ndarray]
 
@@ -35,6 +36,16 @@ class KernelStep(NamedTuple):
     threshold: float = 0.0
     scale: float = 0.0
     weights: Weights | None = None
+
+    def arrays(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The kernel and the bias, or None, as C takes them, if they are still of the shapes that the step was made for."""
+        if self.weights is None or self.conv is None:
+            return None, None
+        kernel, bias, shape = self.weights["kernel"], self.weights.get("bias"), self.conv
+        if kernel.size != shape.kh * shape.kw * shape.c * shape.f or (bias is not None and bias.shape != (shape.f,)):
+            shapes = [array.shape for array in self.weights.values()]
+            raise ValueError(f"weights must have the shapes that the model was built with, for {shape.f} results, got {shapes}")
+        return plain(kernel, _FLOAT32), None if bias is None else plain(bias, _FLOAT32)
 
 
 def conv2d(shape: Conv2DShape, weights: Weights, relu: bool) -> KernelStep:
