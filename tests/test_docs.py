@@ -136,6 +136,31 @@ def test_a_docstring_has_its_sections(path, thing):
     assert sections(thing) == [section for section in SECTIONS if section in sections(thing)]
 
 
+def methods():
+    """Return the methods that the pages of the API reference show of classes, and not in a table, by path."""
+    found = {}
+    for page in sorted((DOCS / "api").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for name, options in re.findall(r"^\.\. autoclass:: (\w+)\n((?: {3}.*\n)*)", text, re.MULTILINE):
+            members, excluded = (re.search(rf":{option}:([^:]*)", options) for option in ("members", "exclude-members"))
+            shown = set(re.findall(r"\w+", members[1] if members else "")) or {
+                each for each in dir(getattr(fastcnn, name)) if each[0] != "_"
+            }
+            for each in sorted(shown - set(re.findall(r"\w+", excluded[1] if excluded else ""))):
+                if inspect.isroutine(getattr(getattr(fastcnn, name), each)):
+                    found[f"{name}.{each}"] = getattr(getattr(fastcnn, name), each)
+    return found
+
+
+@pytest.mark.parametrize("path, method", methods().items(), ids=methods())
+def test_a_methods_docstring_has_its_sections(path, method):
+    signature = inspect.signature(method)
+    takes = [name for name in signature.parameters if name != "self"]
+    wanted = {"Returns"} if signature.return_annotation not in ("None", None) else set()
+    assert (wanted | ({"Parameters", "Raises"} if takes else set())) - set(sections(method)) == set()
+    assert sections(method) == [section for section in SECTIONS if section in sections(method)]
+
+
 def test_exceptions_are_there_and_need_to_be():
     names = {thing.__name__: thing for thing in public().values()}
     assert names.keys() >= OWN | RESULTS

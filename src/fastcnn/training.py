@@ -90,6 +90,17 @@ class Trainer(Predictor):
         weighted_metrics : sequence of str or Metric, optional
             The same, but samples count by their `sample_weight` and `class_weight`. In a history, one whose name is taken begins
             with ``"weighted_"``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no optimizer, loss or metric, and for an unknown name; the model is as before then.
+
+        Examples
+        --------
+        >>> from fastcnn import losses, networks, optimizers
+        >>> model = networks.mnist_network()
+        >>> model.compile(optimizers.SGD(0.1, momentum=0.9), losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
         """
         for name, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if isinstance(given, str) or not isinstance(given, Sequence | Mapping | None):
@@ -339,6 +350,13 @@ class Trainer(Predictor):
         -------
         float, list of float or dict
             As `evaluate`: the loss and the metrics of this batch, as they were in this step, before the weights changed.
+
+        Raises
+        ------
+        RuntimeError
+            Before `compile`.
+        TypeError, ValueError
+            For arguments that do not fit; nothing has changed then.
         """
         xs, ys, weights = self._check(x, y, sample_weight, class_weight)
         optimizer, _ = self._prepare_weights()
@@ -385,6 +403,8 @@ class Trainer(Predictor):
         ------
         RuntimeError
             Before `compile`.
+        TypeError, ValueError
+            For arguments that do not fit.
         """
         size = 32 if batch_size is None else _validate.integer(batch_size, "batch_size", 1)
         steps = None if steps is None else _validate.integer(steps, "steps", 1)
@@ -411,6 +431,8 @@ class Trainer(Predictor):
         ------
         RuntimeError
             Before `compile`.
+        TypeError, ValueError
+            For a `batch_size` that is no positive integer.
 
         Examples
         --------

@@ -311,11 +311,28 @@ class Layer(_registry.Configurable, kw_only=True):
         return {name: np.array(array, np.float32) for name, array in arrays.items()}
 
     def get_weights(self) -> list[np.ndarray]:
-        """Return copies of the weights, in order (a kernel, then its bias)."""
+        """Return copies of the weights.
+
+        Returns
+        -------
+        list of ndarray of float32
+            In order: a kernel, then its bias.
+        """
         return [weight.copy() for weight in self.weights.values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Copy `weights`, in the order and with the shapes of `get_weights`, into the layer: all of them or, on an error, none."""
+        """Copy arrays into the weights.
+
+        Parameters
+        ----------
+        weights : sequence of array_like
+            In the order and with the shapes of `get_weights`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arrays that do not fit; no weight has changed then.
+        """
         names = list(self.weights)
         if len(weights) != len(names):
             raise ValueError(f"weights must be {len(names)} arrays for layer {self.name!r}, got {len(weights)}")
@@ -330,7 +347,13 @@ class Layer(_registry.Configurable, kw_only=True):
             layer.version += 1
 
     def count_params(self) -> int:
-        """Return the number of weights' elements."""
+        """Count the parameters.
+
+        Returns
+        -------
+        int
+            The number of all weights' elements.
+        """
         return sum(weight.size for weight in self.weights.values())
 
 

@@ -161,10 +161,20 @@ class Model(Saving):
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return the layer called `name`, or at `index`.
 
+        Parameters
+        ----------
+        name : str, optional
+        index : int, optional
+            In the order of `layers`; from the end if negative. Exactly one of the two is given.
+
+        Returns
+        -------
+        Layer
+
         Raises
         ------
         ValueError
-            If there is none.
+            If there is none, or not one of the two is given.
         """
         if (name is None) == (index is None):
             raise ValueError("get_layer needs either a name or an index")
@@ -184,6 +194,26 @@ class Model(Saving):
         ----------
         print_fn : callable, optional
             Takes each line; `print` by default.
+
+        Raises
+        ------
+        ValueError
+            For a model that has no weights yet.
+
+        Examples
+        --------
+        >>> import fastcnn as keras
+        >>> from fastcnn import layers
+        >>> keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.ReLU()], name="small").summary()
+        Model: "small"
+        Layer (type)   Output shape  Params
+        ───────────────────────────────────
+        dense (Dense)  (None, 3)         15
+        re_lu (ReLU)   (None, 3)          0
+        ───────────────────────────────────
+        Total params: 15 (0.06 KB)
+        Trainable params: 15 (0.06 KB)
+        Non-trainable params: 0 (0.00 KB)
         """
         from fastcnn.summaries import summary_lines
 
@@ -203,7 +233,13 @@ class Model(Saving):
         return {path: layer.weights[name] for path, (layer, name) in self.slots().items()}
 
     def get_config(self) -> dict[str, Any]:
-        """Return the structure in plain values, fit for JSON."""
+        """Return the structure in plain values, fit for JSON.
+
+        Returns
+        -------
+        dict
+            From which `from_config` makes the model again.
+        """
         graph, keys = self._built_graph(), {layer: key for key, layer in self._keyed.items()}
         places = {node: index for index, node in enumerate(graph.nodes)}
 

@@ -61,7 +61,23 @@ class Saving(Trainer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Self:
-        """Return the model that `get_config` described, with new weights; `custom_objects` has the classes of layers of one's own."""
+        """Make the model that `get_config` described, with new weights.
+
+        Parameters
+        ----------
+        config : dict
+        custom_objects : dict of str to type, optional
+            The classes of layers of one's own, by name.
+
+        Returns
+        -------
+        Model
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For what `get_config` did not give.
+        """
         with _registry.knowing((custom_objects or {}).items()):
             return cls._from_config(config)
 
@@ -84,14 +100,32 @@ class Saving(Trainer):
         model_file.write(path, arrays, config)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights alone to `path`, which ends in ``.safetensors``."""
-        model_file.write(path, under("weights", self.weights))
+        """Write the weights alone.
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read the weights that `save` or `save_weights` wrote, for layers of the same names and shapes.
+        Parameters
+        ----------
+        path : path-like
+            Ends in ``.safetensors``. A file that is there is replaced once the new one is whole.
 
         Raises
         ------
+        ValueError, OSError
+            For a path that cannot be written to, and for a model that has no weights yet.
+        """
+        model_file.write(path, under("weights", self.weights))
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read the weights that `save` or `save_weights` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            Of a file with weights for layers of the same names and shapes.
+
+        Raises
+        ------
+        OSError
+            For a file that cannot be read.
         ValueError
             For a file that is broken or does not fit; the weights are as before then.
         """

@@ -69,8 +69,15 @@ class Sequential(Model):
     def add(self, layer: Layer | Tensor) -> None:
         """Add a layer at the end.
 
+        Parameters
+        ----------
+        layer : Layer or Tensor
+            Or, first of all, what `Input` gave.
+
         Raises
         ------
+        TypeError
+            For what is no layer.
         ValueError
             For a name that is taken, an `Input` that is not first, or a layer that does not fit the output so far.
         """
@@ -110,7 +117,17 @@ class Sequential(Model):
         self._set_graph([begin], [tensor])
 
     def pop(self) -> Layer:
-        """Take the last layer away and return it."""
+        """Take the last layer away.
+
+        Returns
+        -------
+        Layer
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
         present = self.layers
         if not present:
             raise ValueError("there must be a layer to take away")
@@ -140,7 +157,13 @@ class Sequential(Model):
             self.build(x.shape)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the structure in plain values, fit for JSON."""
+        """Return the structure in plain values, fit for JSON.
+
+        Returns
+        -------
+        dict
+            From which `from_config` makes the model again.
+        """
         shape = None if self.graph is None else list(self.graph.inputs[0].shape[1:])
         return {
             "name": self.name,
