@@ -105,12 +105,12 @@ class Saving(Trainer):
         Parameters
         ----------
         path : path-like
-            Ends in ``.safetensors``. A file that is there is replaced once the new one is whole.
+            As for `save`.
 
         Raises
         ------
         ValueError, OSError
-            For a path that cannot be written to, and for a model that has no weights yet.
+            As from `save`; and ValueError for a model that has no weights yet.
         """
         model_file.write(path, under("weights", self.weights))
 

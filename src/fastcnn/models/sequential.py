@@ -157,13 +157,7 @@ class Sequential(Model):
             self.build(x.shape)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the structure in plain values, fit for JSON.
-
-        Returns
-        -------
-        dict
-            From which `from_config` makes the model again.
-        """
+        """Return the structure in plain values, fit for JSON."""
         shape = None if self.graph is None else list(self.graph.inputs[0].shape[1:])
         return {
             "name": self.name,
