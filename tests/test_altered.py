@@ -5,7 +5,7 @@ import pytest
 
 from fastcnn import InferenceSession, losses, networks
 
-X, Y = np.zeros((8, 28, 28, 1), np.float32), np.zeros(8, np.int64)
+X, Y = np.random.default_rng(1).standard_normal((8, 28, 28, 1)).astype(np.float32), np.arange(8)
 
 
 def trained():
@@ -34,8 +34,17 @@ def test_a_layer_that_no_longer_fits_is_not_run(layer, name, value):
     model = trained()
     setattr(model.layers[layer], name, value)
     with pytest.raises(ValueError, match="must"):
-        model.fit(X[:5], Y[:5], verbose=0)  # for which kernels are chosen anew
-        InferenceSession(model)
+        InferenceSession(model).run(X)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "value"), [(0, "strides", (2, 2)), (0, "padding", "same"), (2, "groups", 2), (1, "pool_size", (5, 5))]
+)
+def test_a_training_does_not_go_on_with_a_layer_that_no_longer_fits(layer, name, value):
+    model = trained()
+    setattr(model.layers[layer], name, value)
+    with pytest.raises(ValueError, match="must"):
+        model.fit(X[:5], Y[:5], verbose=0)  # batches of another size, for which kernels are chosen anew
 
 
 @pytest.mark.parametrize(("layer", "name", "shape"), [(0, "kernel", (3,)), (0, "bias", (3,)), (-1, "kernel", (64, 3)), (-1, "bias", (3,))])
@@ -52,6 +61,7 @@ def test_weights_of_other_shapes_are_not_read(layer, name, shape):
 def test_weights_of_another_dtype_are_read_as_what_they_are():
     model = trained()
     expected = model.predict(X, verbose=0)
+    assert len(np.unique(expected)) > 10
     for layer in model.layers:
         for name in layer.weights:
             layer.weights[name] = layer.weights[name].astype(np.float64)
